@@ -1,0 +1,63 @@
+-- The shapes of the syntax tree: what `grammar` makes, `check` annotates and
+-- `emit` reads. Documentation for readers and the language server; no code.
+--
+-- Every node has `tag`, `pos` (byte offset of its first character, 1-based) and
+-- `stop` (offset after its last one; a statement's spans its header, not its
+-- block). A block is an array of statements.
+
+---@class orchlua.Node
+---@field tag string
+---@field pos integer
+---@field stop integer
+
+-- Program     { title = string|nil, body = Block }
+--
+-- Statements
+--
+-- Heading     { text = string }                 a `## …` line after the title
+-- Input       { name = Name, default = Expr|nil }
+-- State       { target = Path, value = Expr }   STATE
+-- Update      { target = Path, value = Expr }   UPDATE, SET
+-- Append      { target = Path, value = Expr }
+-- Track       { data = Expr }
+-- If          { clauses = { { cond = Expr, body = Block, pos, stop } … }, otherwise = Block|nil }
+-- While       { cond = Expr, body = Block }
+-- Foreach     { key = Name|nil, var = Name, list = Expr, body = Block }   `FOREACH k, v IN o`: key k, var v
+-- Break       { }   Continue { }
+-- Switch      { subject = Expr, cases = { { values = { Expr … }, body = Block, pos, stop } … }, default = Block|nil }
+-- Event       { name = string, name_pos, data = Expr|nil, as = Name|nil }
+-- Await       { var = Name|nil, from = Source|nil, timeout = Expr|nil, options = Expr|nil,
+--               as = Name|nil, body = Block|nil, on_timeout = Block|nil }
+--               `AWAIT x …:` has var and body; `AWAIT x …` var alone; `AWAIT {…} AS x` options and as.
+--               Source = { mode = "one"|"any"|"all", value = Expr, pos, stop }
+-- Send        { to = Expr, message = Expr }     `SEND {to: …, message: …}`: { options = Expr }
+-- Share       { name = Name, with = Expr }
+-- Persist     { kind = Expr, data = Expr }      a bare kind is a String
+-- Parallel    { limit = Expr|nil, body = Block } its block may hold Branch
+-- Branch      { label = String|Template|nil, body = Block }
+-- Try         { body = Block, catch = { var = Name|nil, body = Block, pos, stop }|nil, finally = Block|nil }
+-- Wait        { seconds = Expr }
+-- Return      { value = Expr|nil }
+-- Fail        { value = Expr }
+--
+-- Path is a Name, or a Field or Index whose innermost object is a Name.
+--
+-- Expressions
+--
+-- Null { }  Boolean { value }  Number { value }  String { value }
+-- Template    { parts = { string|Expr … } }     a string with {{ }}, at least one Expr
+-- Array       { items = { Expr … } }
+-- Object      { entries = { { key = string|Template, value = Expr, pos } … } }
+-- Name        { name = string }
+-- Field       { object = Expr, name = string, name_pos = integer, optional = boolean }   a.b, a?.b
+-- Index       { object = Expr, index = Expr }
+-- Call        { name = string, args = { Expr … }, order = "asc"|"desc"|nil, where = Expr|nil }
+--               name is as written, `COUNT` or `JSON.stringify`; `order` follows the last argument of SORT;
+--               `COUNT(list WHERE e)` has args = { list } and where = e
+-- Method      { object = Expr, name = string, name_pos = integer, args = { Expr … }, optional = boolean }
+-- Lambda      { params = { Name … }, body = Expr }   only as an argument of a Call
+-- Unary       { op = "-"|"NOT", operand = Expr }     `!` is NOT
+-- Binary      { op, left = Expr, right = Expr, op_pos }  op: + - * / % < <= > >= == != IN AND OR; `&&` is AND, `||` OR
+-- Conditional { cond = Expr, yes = Expr, no = Expr }
+
+return {}
