@@ -9,6 +9,7 @@ static const luaL_Reg modules[] = {
   { "json", orchlua_open_json },
   { "digest", orchlua_open_digest },
   { "loop", orchlua_open_loop },
+  { "terminal", orchlua_open_terminal },
   { NULL, NULL }
 };
 

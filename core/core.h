@@ -32,5 +32,6 @@ int orchlua_open_value(lua_State *L);
 int orchlua_open_json(lua_State *L);
 int orchlua_open_digest(lua_State *L);
 int orchlua_open_loop(lua_State *L);
+int orchlua_open_terminal(lua_State *L);
 
 #endif

@@ -1,0 +1,92 @@
+-- The agents of a configuration, ready to be asked. Each kind has a file of its
+-- own that makes one function, `call(request)`; what to do about time-outs,
+-- retries, latency and who may ask when is for the runtime, which finds the
+-- numbers here.
+
+local config = require "orchlua.config"
+local errors = require "orchlua.error"
+local exec = require "orchlua.agents.exec"
+local http = require "orchlua.agents.http"
+local nearest = require "orchlua.dsl.nearest"
+
+local M = {}
+
+---@class orchlua.Agent
+---@field name string              the name or glob of the configuration that it stands under
+---@field kind "lua"|"exec"|"http"|"agent"
+---@field call? fun(request: orchlua.Request): any   waits inside a coroutine of the loop; returns text or a table, or raises.
+---                                A function in Lua may raise anything. An event's handler in Lua takes `(data, run)`. None for the kind `agent`
+---@field agent? string            kind `agent` (events only): the agent to ask
+---@field in_process boolean       runs inside this process
+---@field timeout number
+---@field try_timeout? number
+---@field retries integer
+---@field retries_given boolean    the entry itself says how many, so that an agent's own failures are retried too
+---@field concurrency integer
+---@field latency? number
+
+local kinds = {
+  lua = function(entry) return entry.lua end,
+  exec = exec.new,
+  http = http.new,
+  agent = function() return nil end
+}
+
+local function new_agent(entry, loop, folder)
+  return {
+    name = entry.name, kind = entry.kind, call = kinds[entry.kind](entry, loop, folder), agent = entry.agent,
+    in_process = entry.kind == "lua", timeout = entry.timeout, try_timeout = entry.try_timeout,
+    retries = entry.retries, retries_given = entry.retries_given, concurrency = entry.concurrency, latency = entry.latency
+  }
+end
+
+local function new_agents(entries, loop, folder)
+  local agents = {}
+  for name, entry in pairs(entries) do agents[name] = new_agent(entry, loop, folder) end
+  return agents
+end
+
+---@class orchlua.Agents
+---@field package agents table<string, orchlua.Agent>
+---@field package events table<string, orchlua.Agent>
+local Agents = {}
+Agents.__index = Agents
+
+--- Makes the agents of a checked configuration.
+---@param checked orchlua.Config
+---@param loop any
+---@return orchlua.Agents
+function M.new(checked, loop)
+  return setmetatable({
+    agents = new_agents(checked.agents, loop, checked.folder),
+    events = new_agents(checked.events, loop, checked.folder)
+  }, Agents)
+end
+
+local function names_of(map)
+  local names = {}
+  for name in pairs(map) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+--- The agent that answers to an id: the same object for all ids that one entry takes.
+---@param agent_id string
+---@return orchlua.Agent? agent, orchlua.Error? problem
+function Agents:find(agent_id)
+  local agent = config.match(self.agents, agent_id)
+  if agent then return agent end
+  local hint = nearest.hint(agent_id, names_of(self.agents))
+  if not next(self.agents) then hint = "the configuration has no agents" end
+  return nil, errors.new("agent", ("no agent `%s` in the configuration"):format(agent_id),
+    { agent_id = agent_id, hint = hint, retryable = false })
+end
+
+--- Who handles an event that is not built in; nil when nobody does.
+---@param name string
+---@return orchlua.Agent?
+function Agents:handler(name)
+  return (config.match(self.events, name))
+end
+
+return M

@@ -1,0 +1,159 @@
+-- Who may ask an agent now: at most `limit` requests have a place, the others
+-- wait in line. Each run has a line of its own and the lines take turns, so
+-- that a run with 10,000 requests does not keep another's one waiting. Every
+-- operation takes constant time, and none of them waits or needs a coroutine.
+
+local M = {}
+
+-- A list whose elements know their neighbours: first in, first out, and any
+-- element can be taken out of the middle. The list is its own sentinel.
+
+local function new_list()
+  local list = {}
+  list.next, list.previous = list, list
+  return list
+end
+
+local function append(list, element)
+  local last = list.previous
+  element.previous, element.next = last, list
+  last.next, list.previous = element, element
+end
+
+local function unlink(element)
+  local previous, next = element.previous, element.next
+  previous.next, next.previous = next, previous
+  element.previous, element.next = nil, nil
+end
+
+local function is_empty(list) return list.next == list end
+
+---@class orchlua.agents.Queue
+---@field limit integer    requests that may have a place at a time
+---@field active integer   requests that have one
+---@field waiting integer  requests in line
+---@field package name string?
+---@field package lines table
+---@field package line_of table
+---@field package entry_of table
+---@field package held table
+---@field package admitting boolean
+local Queue = {}
+Queue.__index = Queue
+
+---@class orchlua.agents.Queued
+---@field run_id string  the line it waits in
+
+--- Makes a queue for one agent.
+---@param limit integer
+---@param name? string  the agent's name, as call paths have it
+---@return orchlua.agents.Queue
+function M.new(limit, name)
+  return setmetatable({
+    limit = limit, name = name, active = 0, waiting = 0,
+    lines = new_list(), -- the lines that have someone in them, in the order of their turns
+    line_of = {},       -- run id → its line in `lines`
+    entry_of = {},      -- request → its entry in a line
+    held = {},          -- request → "place", or "guest" when it took none
+    admitting = false
+  }, Queue)
+end
+
+local function give_place(self, request, start)
+  self.active = self.active + 1
+  self.held[request] = "place"
+  start(request)
+end
+
+-- Takes out the request whose turn it is; its line goes to the back.
+local function take_next(self)
+  local line = self.lines.next
+  local entry = line.entries.next
+  self:remove(entry.request)
+  if not is_empty(line.entries) then
+    unlink(line)
+    append(self.lines, line)
+  end
+  return entry
+end
+
+local function admit_waiting(self)
+  while self.waiting > 0 and self.active < self.limit do
+    local entry = take_next(self)
+    give_place(self, entry.request, entry.start)
+  end
+end
+
+-- One admission loop at a time: a request that ends inside its own `start`
+-- leaves its place to the loop that runs already, so the stack stays flat.
+local function admit(self)
+  if self.admitting then return end
+  self.admitting = true
+  local ok, problem = pcall(admit_waiting, self)
+  self.admitting = false
+  if not ok then error(problem, 0) end
+end
+
+local function stand_in_line(self, request, start)
+  local line = self.line_of[request.run_id]
+  if not line then
+    line = { run_id = request.run_id, entries = new_list() }
+    self.line_of[request.run_id] = line
+    append(self.lines, line)
+  end
+  local entry = { request = request, start = start, line = line }
+  append(line.entries, entry)
+  self.entry_of[request] = entry
+  self.waiting = self.waiting + 1
+end
+
+--- Asks for a place. `start(request)` is called when the request gets it: before
+--- `enter` returns if there is room, else out of another's `leave`. With this
+--- queue's own agent on `path` the request was sent from inside that agent's
+--- call: it starts at once and takes no place, so that an agent cannot lock itself out.
+---@param request orchlua.agents.Queued  any table; it stands for itself until it leaves
+---@param start fun(request: table)      must not raise
+---@param path? table<string, boolean>   the names of the agents whose calls this request is inside of
+function Queue:enter(request, start, path)
+  if self.held[request] or self.entry_of[request] then error("the request is in the queue already", 2) end
+  if path and self.name and path[self.name] then
+    self.held[request] = "guest"
+    start(request)
+  elseif self.waiting == 0 and self.active < self.limit then
+    give_place(self, request, start)
+  else
+    stand_in_line(self, request, start)
+    admit(self)
+  end
+end
+
+--- Gives back what `enter` gave, and starts whoever is next.
+---@param request table
+function Queue:leave(request)
+  local held = self.held[request]
+  if not held then error("the request has no place in the queue", 2) end
+  self.held[request] = nil
+  if held == "place" then
+    self.active = self.active - 1
+    admit(self)
+  end
+end
+
+--- Takes a request that waits out of the line.
+---@param request table
+---@return boolean waited  false when it was not in line: it has started, left, or never came
+function Queue:remove(request)
+  local entry = self.entry_of[request]
+  if not entry then return false end
+  self.entry_of[request] = nil
+  self.waiting = self.waiting - 1
+  local line = entry.line
+  unlink(entry)
+  if is_empty(line.entries) then
+    unlink(line)
+    self.line_of[line.run_id] = nil
+  end
+  return true
+end
+
+return M

@@ -1,0 +1,174 @@
+-- Time for the runtime: what time it is, and a heap of things due at a time.
+-- The real clock reads the machine's; the virtual one stands still and jumps to
+-- the next thing due when nothing else can happen, so that waits pass at once
+-- and in their right order.
+
+local M = {}
+
+---@class orchlua.Due      something due; set `dead` to call it off
+---@field time number        seconds on the clock's own scale
+---@field class integer      at equal times the lower class goes first
+---@field order integer      then the one created first
+---@field call fun()
+---@field dead? boolean
+
+---@class orchlua.Clock
+local Clock = {}
+Clock.__index = Clock
+
+--- What is due at equal times goes in this order.
+M.REPLY, M.TIMER = 0, 1
+
+-- 2000-01-01T00:00:00Z, where virtual time starts, in seconds since the epoch.
+local VIRTUAL_START = 946684800
+
+--- A clock of the machine's time.
+---@param loop table   a core loop
+---@param wall fun(): number   seconds since the epoch
+function M.real(loop, wall)
+  return setmetatable({ loop = loop, wall = wall, heap = {}, count = 0, live = 0, virtual = false }, Clock)
+end
+
+--- A clock that starts at 2000-01-01T00:00:00Z and passes waits at once.
+function M.virtual()
+  return setmetatable({ time_now = VIRTUAL_START, heap = {}, count = 0, live = 0, virtual = true, held = 0 }, Clock)
+end
+
+--- Seconds since the epoch, as a program reads them.
+function Clock:now()
+  return self.virtual and self.time_now or self.wall()
+end
+
+-- Seconds on the scale that things are due on: the machine's monotonic clock,
+-- so that setting the system's clock moves no time-out.
+function Clock:scale()
+  return self.virtual and self.time_now or self.loop:now()
+end
+
+local function before(a, b)
+  if a.time ~= b.time then return a.time < b.time end
+  if a.class ~= b.class then return a.class < b.class end
+  return a.order < b.order
+end
+
+local function sift_up(heap, i)
+  local item = heap[i]
+  while i > 1 do
+    local parent = i // 2
+    if not before(item, heap[parent]) then break end
+    heap[i] = heap[parent]
+    i = parent
+  end
+  heap[i] = item
+end
+
+local function sift_down(heap, i)
+  local item, size = heap[i], #heap
+  while true do
+    local child = 2 * i
+    if child > size then break end
+    if child < size and before(heap[child + 1], heap[child]) then child = child + 1 end
+    if not before(heap[child], item) then break end
+    heap[i] = heap[child]
+    i = child
+  end
+  heap[i] = item
+end
+
+local function pop(heap)
+  local top, last = heap[1], table.remove(heap)
+  if #heap > 0 then
+    heap[1] = last
+    sift_down(heap, 1)
+  end
+  return top
+end
+
+-- Takes the dead out once they are the greater part.
+local function compact(self)
+  local heap = {}
+  for _, due in ipairs(self.heap) do
+    if not due.dead then
+      heap[#heap + 1] = due
+      sift_up(heap, #heap)
+    end
+  end
+  self.heap, self.dead = heap, 0
+end
+
+--- Calls `call()` in `seconds`.
+---@param seconds number
+---@param class integer   `REPLY` or `TIMER`
+---@param call fun()
+---@return orchlua.Due
+function Clock:after(seconds, class, call)
+  self.count = self.count + 1
+  local due = { time = self:scale() + seconds, class = class, order = self.count, call = call }
+  local heap = self.heap
+  heap[#heap + 1] = due
+  sift_up(heap, #heap)
+  return due
+end
+
+--- Calls something off.
+function Clock:cancel(due)
+  if due.dead then return end
+  due.dead = true
+  self.dead = (self.dead or 0) + 1
+  if self.dead > 1000 and self.dead > #self.heap // 2 then compact(self) end
+end
+
+-- The next thing due, with the dead in front of it gone.
+local function head(self)
+  local heap = self.heap
+  while heap[1] and heap[1].dead do
+    pop(heap)
+    self.dead = self.dead - 1
+  end
+  return heap[1]
+end
+
+--- Seconds until the next thing is due; nil when nothing is.
+---@return number?
+function Clock:next()
+  local due = head(self)
+  if not due then return nil end
+  if self.virtual then return self.held > 0 and due.time > self.time_now and math.huge or 0 end
+  return math.max(0, due.time - self:scale())
+end
+
+--- Calls what is due: on the real clock all that is, on the virtual one the next
+--- thing, after the clock has jumped to it.
+---@return boolean called
+function Clock:fire()
+  local due = head(self)
+  if not due then return false end
+  if self.virtual then
+    if due.time > self.time_now then
+      if self.held > 0 then return false end
+      self.time_now = due.time
+    end
+    pop(self.heap).dead = true
+    due.call()
+    return true
+  end
+  local now, called = self:scale(), false
+  while due and due.time <= now do
+    pop(self.heap).dead = true
+    called = true
+    due.call()
+    due = head(self)
+  end
+  return called
+end
+
+--- Keeps virtual time still while something outside the process is in flight.
+function Clock:hold()
+  if self.virtual then self.held = self.held + 1 end
+end
+
+function Clock:release()
+  if self.virtual then self.held = self.held - 1 end
+end
+
+return M

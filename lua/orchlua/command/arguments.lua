@@ -1,0 +1,108 @@
+-- What may stand on the command line. Parsing is argparse's; the help texts and
+-- the checks of values are here.
+
+local argparse = require "argparse"
+
+local M = {}
+
+local VERSION = "orchlua 0.1.0"
+
+local RUN_EXAMPLES = [[
+Examples:
+  orchlua pipeline.dsl
+  orchlua pipeline.dsl --input file='"sales.csv"' --output json
+  orchlua 'patterns.md#consensus' --virtual-time --seed 1
+  echo 'RETURN 6 / 2' | orchlua -
+
+Exit status: 0 completed, 1 the run failed, 2 the program, the configuration or
+the command line is wrong, 3 cancelled, 4 parked (with --until-parked),
+130 or 143 stopped by a signal.]]
+
+local function whole(least)
+  return function(text)
+    local n = math.tointeger(tonumber(text))
+    if n and n >= least then return n end
+    return nil, ("expected a whole number from %d, and got `%s`"):format(least, text)
+  end
+end
+
+local function integer(text)
+  local n = math.tointeger(tonumber(text))
+  if n then return n end
+  return nil, ("expected a whole number, and got `%s`"):format(text)
+end
+
+local function named_value(text)
+  local name, rest = text:match "^([%w_]+)=(.*)$"
+  if name then return { name = name, text = rest } end
+  return nil, ("expected NAME=VALUE, and got `%s`"):format(text)
+end
+
+local function run_options(command)
+  command:argument("file", "A .dsl program, a program of a .md file (FILE#PROGRAM), or - for standard input."):argname "FILE[#PROGRAM]"
+  command:option("--input", "An input of the program; VALUE is JSON, or else text."):argname "NAME=VALUE":count "*":convert(named_value)
+  command:option("--input-file", "A JSON object of inputs."):argname "F.json"
+  command:option("--config", "The configuration (default: orchlua.config.lua beside the program, or here)."):argname "F.lua"
+  command:option("--store", "Where runs are kept; this release has :memory: alone."):argname "PATH"
+  command:option("--run-id", "The id of the run."):argname "ID"
+  command:option("--output", "What standard output carries."):choices { "text", "json", "events" }:default "text"
+  command:flag("--quiet", "No progress, no warnings; errors are still told.")
+  command:flag("--virtual-time", "Waits and time-outs pass at once, in their right order.")
+  command:option("--seed", "Makes random numbers, and with --virtual-time the whole run, the same every time."):argname "N":convert(integer)
+  command:option("--max-steps", "Loop turns allowed between two waits (default 10000000)."):argname "N":convert(whole(1))
+  command:flag("--until-parked", "Stop, with status 4, when all that is left is waiting for a timer or a signal.")
+  command:epilog(RUN_EXAMPLES)
+end
+
+local function parser()
+  local main = argparse("orchlua", "Runs programs that orchestrate agents.")
+  main:usage "Usage: orchlua FILE[#PROGRAM] [options]\n       orchlua check FILE... [options]"
+  main:flag("--version", "Show the version.")
+  main:require_command(true)
+  main:command_target "command"
+  run_options(main:command("run", "Run a program: the same as orchlua FILE."))
+  local check = main:command("check", "Show errors and warnings; run nothing. Exit status 2 on errors.")
+  check:argument("files", "Programs: .dsl or .md files, or - for standard input."):argname "FILE":args "+"
+  check:option("--format", "How they are shown."):choices { "human", "json" }:default "human"
+  check:option("--config", "The configuration, for what agents and events it knows."):argname "F.lua"
+  return main
+end
+
+local known = { run = true, check = true, ["--help"] = true, ["-h"] = true, ["--version"] = true }
+
+-- `orchlua FILE …` is `orchlua run FILE …`.
+local function with_command(argv)
+  local words = { table.unpack(argv) }
+  if words[1] and not known[words[1]] then table.insert(words, 1, "run") end
+  return words
+end
+
+--- Reads the command line.
+---@param argv string[]
+---@return table? options    with `command`
+---@return string? message   what to print instead
+---@return integer? status   the exit status then
+function M.parse(argv)
+  if #argv == 0 then return nil, parser():get_help(), 2 end
+  local main = parser()
+  if argv[1] == "--help" or argv[1] == "-h" then return nil, main:get_help() .. "\n\n" .. RUN_EXAMPLES, 0 end
+  if argv[1] == "--version" then return nil, VERSION, 0 end
+  local words = with_command(argv)
+  for i = 2, #words do
+    if words[i] == "--version" then return nil, VERSION, 0 end
+    if words[i] == "--help" or words[i] == "-h" then return nil, M.help(main, words[1]), 0 end
+  end
+  local ok, result = main:pparse(words)
+  if ok then return result end
+  return nil, ("orchlua: %s\n%s"):format(result, "`orchlua --help` tells more."), 2
+end
+
+--- The help of a subcommand.
+function M.help(main, name)
+  for _, command in ipairs(main._commands) do
+    if command._name == name then return command:get_help() end
+  end
+  return main:get_help()
+end
+
+return M

@@ -1,0 +1,96 @@
+-- `orchlua check FILE...`: errors and warnings, no run. Exit status 2 on errors,
+-- 0 on warnings alone.
+
+local agents = require "orchlua.agents"
+local core = require "orchlua.core"
+local diagnostics = require "orchlua.command.diagnostics"
+local orchlua = require "orchlua"
+local program = require "orchlua.command.program"
+local terminal = require "orchlua.command.terminal"
+
+local value, json = core.value, core.json
+
+local M = {}
+
+-- All programs of a file: one, or each of a literate one.
+local function choices(target)
+  local chosen, err = program.choose(target)
+  if chosen then return { chosen } end
+  local path = target:match "^(.*%.md)$"
+  local file = path and io.open(path, "rb")
+  if not file then return nil, err end
+  local literate = orchlua.literate.programs(file:read "a", path)
+  file:close()
+  if #literate.programs < 2 then return nil, err end
+  local list = {}
+  for i, found in ipairs(literate.programs) do
+    list[i] = { text = found.text, name = path, path = path, folder = program.folder(path), first_line = found.first_line, indent = found.indent }
+  end
+  return list
+end
+
+local function known_for(checked)
+  if not next(checked.agents) then return nil end
+  local loop <close> = setmetatable({ handle = core.loop.new() }, { __close = function(held) held.handle:close() end })
+  return program.known(checked, agents.new(checked, loop.handle))
+end
+
+local function check_target(target, explicit, found)
+  local list, err = choices(target)
+  if not list then
+    found[#found + 1] = { severity = "error", message = err.message, hint = err.hint }
+    return
+  end
+  for _, chosen in ipairs(list) do
+    local checked, problem = program.config(chosen, explicit)
+    if not checked then
+      found[#found + 1] = { severity = "error", message = problem.message, hint = problem.hint }
+      return
+    end
+    local _, diagnosed = program.compile(chosen, checked, known_for(checked))
+    table.move(diagnosed, 1, #diagnosed, #found + 1, found)
+  end
+end
+
+local function as_json(found)
+  local list = value.array {}
+  for i, diagnostic in ipairs(found) do
+    local entry = value.object {}
+    for _, key in ipairs { "severity", "file", "line", "column", "message", "hint" } do
+      if diagnostic[key] ~= nil then entry[#entry + 1], entry[key] = key, diagnostic[key] end
+    end
+    list[i] = entry
+  end
+  return json.encode(list, 2)
+end
+
+local function count(found, severity)
+  local n = 0
+  for _, diagnostic in ipairs(found) do
+    if diagnostic.severity == severity then n = n + 1 end
+  end
+  return n
+end
+
+local function plural(n, word)
+  return ("%d %s%s"):format(n, word, n == 1 and "" or "s")
+end
+
+--- `orchlua check FILE...`.
+---@param options { files: string[], format: string, config: string? }
+---@return integer status
+function M.main(options)
+  local found = {}
+  for _, target in ipairs(options.files) do check_target(target, options.config, found) end
+  local wrong = count(found, "error")
+  if options.format == "json" then
+    io.stdout:write(as_json(found), "\n")
+  else
+    local paint = terminal.painter(terminal.is_terminal(1))
+    diagnostics.show(found, io.stdout, paint)
+    io.stdout:write(("%s, %s\n"):format(plural(wrong, "error"), plural(count(found, "warning"), "warning")))
+  end
+  return wrong > 0 and 2 or 0
+end
+
+return M

@@ -1,0 +1,38 @@
+-- Shows errors and warnings to a person: `file:line:column: message`, the source
+-- line, a caret, and a hint where there is one.
+
+local terminal = require "orchlua.command.terminal"
+
+local M = {}
+
+local function place(diagnostic)
+  if not diagnostic.line then return diagnostic.file and diagnostic.file .. ": " or "" end
+  return ("%s:%d:%d: "):format(diagnostic.file or "program", diagnostic.line, diagnostic.column or 1)
+end
+
+--- One error or warning as text, without a line end behind it.
+---@param diagnostic table   `{message, line, column, file, excerpt, hint, severity}`
+---@param paint fun(colour: string, text: string): string
+---@return string
+function M.text(diagnostic, paint)
+  local warning = diagnostic.severity == "warning"
+  local label = warning and paint("yellow", "warning: ") or paint("red", "error: ")
+  local lines = { paint("bold", place(diagnostic)) .. label .. diagnostic.message:gsub("[%z\1-\9\11-\31\127]", "·") }
+  if diagnostic.excerpt then
+    for line in diagnostic.excerpt:gmatch "[^\n]+" do lines[#lines + 1] = "  " .. line:gsub("%c", " ") end
+  end
+  if diagnostic.hint then lines[#lines + 1] = "  " .. paint("cyan", "hint: ") .. diagnostic.hint end
+  return table.concat(lines, "\n")
+end
+
+--- Writes a list of them to a stream.
+function M.show(list, stream, paint)
+  for _, diagnostic in ipairs(list) do stream:write(M.text(diagnostic, paint), "\n") end
+end
+
+--- A painter for standard error.
+function M.painter()
+  return terminal.painter(terminal.is_terminal(2))
+end
+
+return M

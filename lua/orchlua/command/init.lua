@@ -1,0 +1,26 @@
+-- The command `orchlua`: its subcommands, and the way from arguments to one of
+-- them. `orchlua FILE` is `orchlua run FILE`.
+
+local arguments = require "orchlua.command.arguments"
+
+local M = {}
+
+local function subcommand(name)
+  return function(options) return require("orchlua.command." .. name).main(options) end
+end
+
+local subcommands = { run = subcommand "run", check = subcommand "check" }
+
+--- Runs the command.
+---@param argv string[]
+---@return integer status   the process's exit status
+function M.main(argv)
+  local options, message, status = arguments.parse(argv)
+  if not options then
+    (status == 0 and io.stdout or io.stderr):write(message, "\n")
+    return status
+  end
+  return subcommands[options.command](options)
+end
+
+return M

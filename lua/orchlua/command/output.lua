@@ -1,0 +1,100 @@
+-- What goes to standard output: the run's result as text, one JSON object, or
+-- (written as things happen) one JSON object a line.
+
+local core = require "orchlua.core"
+local failure = require "orchlua.run.failure"
+
+local json, value = core.json, core.value
+local null = value.null
+
+local M = {}
+
+-- JSON of a value; one inside itself reads "(cycle)" there.
+local function encoded(v, indent)
+  local text = json.encode(v, indent)
+  if text then return text end
+  return json.encode(M.without_cycles(v, {}), indent)
+end
+
+--- A copy of a value in which a value inside itself reads "(cycle)".
+function M.without_cycles(v, above)
+  if type(v) ~= "table" then return v end
+  if above[v] then return "(cycle)" end
+  above[v] = true
+  local copy = {}
+  if value.kind(v) == "array" then
+    for i, item in ipairs(v) do copy[i] = M.without_cycles(item, above) end
+    value.array(copy)
+  else
+    for i, key in ipairs(v) do copy[i], copy[key] = key, M.without_cycles(v[key], above) end
+    value.object(copy)
+  end
+  above[v] = nil
+  return copy
+end
+
+local function nothing_if_nil(v)
+  if v == nil then return null end
+  return v
+end
+
+local function object(pairs_list)
+  local result = value.object {}
+  for _, pair in ipairs(pairs_list) do
+    result[#result + 1] = pair[1]
+    result[pair[1]] = nothing_if_nil(pair[2])
+  end
+  return result
+end
+
+local function as_json(run, program)
+  return object {
+    { "run_id", run.id }, { "program", program.title or program.name }, { "status", run.status == "running" and "parked" or run.status },
+    { "result", run.result }, { "state", run:names() }, { "error", run.error and failure.to_value(run.error) },
+    { "usage", object { { "requests", run.usage.requests } } }, { "duration", run.duration },
+  }
+end
+
+local function as_text(result)
+  if result == nil or result == null then return nil end
+  if value.kind(result) == "string" then return result end
+  if getmetatable(result) == value.Reply or type(result) ~= "table" then return value.text(result) end
+  return encoded(result, 2)
+end
+
+--- Writes the result of a run that has ended, or is parked.
+---@param options { output: string }
+---@param run orchlua.Run
+---@param program orchlua.Program
+function M.result(options, run, program)
+  if options.output == "json" then
+    io.stdout:write(encoded(as_json(run, program), 2), "\n")
+  elseif options.output == "text" and run.status == "completed" then
+    local text = as_text(run.result)
+    if text then io.stdout:write(text, text:sub(-1) == "\n" and "" or "\n") end
+  end
+  io.stdout:flush()
+end
+
+local first_fields = { "seq", "time", "type" }
+local private = { excerpt = true }
+
+--- One record as a line of `--output events`.
+---@param record table
+---@return string
+function M.line(record)
+  local line, names = value.object {}, {}
+  for _, name in ipairs(first_fields) do
+    line[#line + 1], line[name] = name, record[name]
+  end
+  for name in pairs(record) do
+    if line[name] == nil and not private[name] then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    line[#line + 1], line[name] = name, record[name]
+  end
+  return encoded(line)
+end
+
+return M

@@ -1,0 +1,116 @@
+-- From a FILE[#PROGRAM] of the command line to the text of one program, its
+-- configuration, and the compiled program.
+
+local config = require "orchlua.config"
+local errors = require "orchlua.error"
+local orchlua = require "orchlua"
+
+local M = {}
+
+---@class orchlua.Chosen    a program's text and where it comes from
+---@field text string
+---@field name string       the file's name, for messages
+---@field folder string
+---@field first_line? integer
+---@field indent? integer
+---@field front? table      a literate file's front matter
+---@field path? string      the file, unless it is standard input
+
+local function read_all(path)
+  if path == "-" then return io.read "a" end
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  local text, problem = file:read "a"
+  file:close()
+  if not text then return nil, ("%s: %s"):format(path, problem) end
+  return text
+end
+
+--- The folder that a path lies in.
+function M.folder(path)
+  return path:match "^(.*)/[^/]*$" or (path:sub(1, 1) == "/" and "/" or ".")
+end
+
+local function usage(message, hint)
+  return errors.new("usage", message, { hint = hint })
+end
+
+local function from_literate(path, text, selector)
+  local literate = orchlua.literate.programs(text, path)
+  if literate.diagnostics and #literate.diagnostics > 0 then
+    return nil, usage(("%s: %s"):format(path, literate.diagnostics[1].message))
+  end
+  if #literate.programs == 0 then return nil, usage(path .. " has no program: no block is labelled `dsl` or begins with `##`") end
+  local chosen, message
+  if selector or #literate.programs > 1 then
+    chosen, message = orchlua.literate.find(literate.programs, selector or "")
+    if not selector then message = M.list(path, literate.programs) end
+  else
+    chosen = literate.programs[1]
+  end
+  if not chosen then return nil, usage(message) end
+  return { text = chosen.text, name = path, path = path, folder = M.folder(path), first_line = chosen.first_line, indent = chosen.indent,
+    front = literate.front, title = chosen.title }
+end
+
+--- The list of a literate file's programs, for choosing one.
+function M.list(path, programs)
+  local lines = { ("%s has %d programs; run one by its name or number:"):format(path, #programs) }
+  for _, program in ipairs(programs) do
+    lines[#lines + 1] = ("  orchlua '%s#%s'   (%d) %s"):format(path, program.slug, program.number, program.title or "")
+  end
+  return table.concat(lines, "\n")
+end
+
+--- Finds a program.
+---@param target string   FILE[#PROGRAM], or -
+---@return orchlua.Chosen? chosen, orchlua.Error? err
+function M.choose(target)
+  local path, selector = target:match "^(.*%.md)#(.*)$"
+  path = path or target
+  local text, message = read_all(path)
+  if not text then return nil, usage("cannot read " .. message) end
+  if path:find "%.md$" then return from_literate(path, text, selector) end
+  return { text = text, name = path == "-" and "stdin" or path, path = path ~= "-" and path or nil, folder = path == "-" and "." or M.folder(path) }
+end
+
+--- The configuration for a program.
+---@return table? checked, orchlua.Error? err, string? path
+function M.config(chosen, explicit)
+  local path, err = config.find(chosen.path, explicit)
+  if err then return nil, err end
+  if not path then return config.default(os.getenv), nil end
+  local loaded, problem = config.load(path)
+  return loaded, problem, path
+end
+
+--- What a configuration knows, for the compiler's warnings.
+function M.known(checked, registry)
+  return {
+    agent = function(id) return registry:find(id) ~= nil end,
+    event = function(name) return M.built_in_event(name) or registry:handler(name) ~= nil end,
+    config = checked,
+  }
+end
+
+local built_in = { ["completion:async"] = true, ["optimization:async"] = true, ["orchestration:run"] = true,
+  ["orchestration:request_termination"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true }
+for _, action in ipairs { "create", "update", "get", "query", "delete" } do built_in["state:entity:" .. action] = true end
+
+--- Whether an event is one of the language's own.
+function M.built_in_event(name)
+  return built_in[name] or name:find "^pattern:" ~= nil
+end
+
+--- Compiles a chosen program under a configuration.
+---@return orchlua.Program? program
+---@return table[] diagnostics
+function M.compile(chosen, checked, known)
+  local program, found, all = orchlua.compile(chosen.text, {
+    name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known,
+  })
+  if program then program.folder = chosen.folder end
+  return program, all or found
+end
+
+return M

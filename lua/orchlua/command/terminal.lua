@@ -1,0 +1,56 @@
+-- How things look on a terminal, and what must not reach one: colours where they
+-- are wanted, and text from agents without its control characters, so that no
+-- reply can move the cursor or forge a line.
+
+local core = require "orchlua.core"
+
+local M = {}
+
+local codes = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", blue = "34", cyan = "36" }
+
+--- Whether a stream is a terminal that may be drawn on.
+---@param descriptor integer   1 or 2
+function M.is_terminal(descriptor)
+  if os.getenv "TERM" == "dumb" or not os.getenv "TERM" then return false end
+  return core.terminal.is_terminal(descriptor)
+end
+
+--- A painter: `paint("red", text)` colours, or leaves the text as it is.
+---@param on boolean
+function M.painter(on)
+  if not on or os.getenv "NO_COLOR" then return function(_, text) return text end end
+  return function(colour, text) return ("\27[%sm%s\27[0m"):format(codes[colour], text) end
+end
+
+--- Text on one line: control characters are shown, not obeyed.
+---@param text string
+---@return string
+function M.clean(text)
+  text = text:gsub("[\r\n\t]+", " ")
+  text = text:gsub("[%c\127]", "·")
+  return (text:gsub("\194[\128-\159]", "·"))
+end
+
+--- At most `width` characters of a text, with `…` where some are left out.
+---@param text string
+---@param width integer
+function M.shorten(text, width)
+  local length = utf8.len(text) or #text
+  if length <= width then return text end
+  if width <= 1 then return "…" end
+  local stop = utf8.offset(text, width)
+  return text:sub(1, (stop or width) - 1) .. "…"
+end
+
+--- Seconds as a person reads them: `0.3 s`, `12 s`, `4 min 05 s`, `2 h 03 min`.
+---@param seconds number
+function M.seconds(seconds)
+  if seconds < 0.0005 then return "0 s" end
+  if seconds < 1 then return ("%d ms"):format(math.floor(seconds * 1000 + 0.5)) end
+  if seconds < 10 then return ("%.1f s"):format(seconds) end
+  if seconds < 60 then return ("%d s"):format(math.floor(seconds)) end
+  if seconds < 3600 then return ("%d min %02d s"):format(seconds // 60, math.floor(seconds % 60)) end
+  return ("%d h %02d min"):format(seconds // 3600, math.floor(seconds % 3600 / 60))
+end
+
+return M

@@ -1,0 +1,417 @@
+-- The configuration: a Lua file that returns a table. This module finds it,
+-- runs it, checks every field and brings it into one normal form; the rest of
+-- the runtime sees only that form. `config/fields.lua` says what a field may
+-- hold, `config/globs.lua` which entry a name means.
+
+local errors = require "orchlua.error"
+local fields = require "orchlua.config.fields"
+local globs = require "orchlua.config.globs"
+local nearest = require "orchlua.dsl.nearest"
+
+local M = {}
+
+local FILE = "orchlua.config.lua"
+local DEFAULTS = { timeout = 120, retries = 2, concurrency = 64 }
+local MAX_REPLY = 64 * 1024 * 1024
+
+---@class orchlua.Config.Entry              an agent, or who answers an event
+---@field name string                       the name or glob it stands under
+---@field kind "lua"|"exec"|"http"|"agent"
+---@field lua? function                     `lua`: what to call
+---@field exec? string[]                    `exec`: program and arguments
+---@field http? string                      `http`: where to post
+---@field agent? string                     `agent` (events only): the agent that answers
+---@field timeout number                    seconds, for all tries of a call
+---@field try_timeout? number               seconds, for one try
+---@field retries integer
+---@field retries_given boolean             the entry itself says how many
+---@field concurrency integer               calls at a time
+---@field max_reply integer                 bytes
+---@field latency? number                   `lua`: seconds before it answers
+---@field stdin? "text"|"json"              `exec`: what the program reads
+---@field cwd? string                       `exec`: seen from the configuration's folder
+---@field env? table<string, string>        `exec`
+---@field headers? table<string, string>    `http`
+
+---@class orchlua.Config
+---@field folder string                     where `exec` agents run
+---@field path? string                      the file, when there is one
+---@field agents table<string, orchlua.Config.Entry>
+---@field events table<string, orchlua.Config.Entry>
+---@field functions table<string, function>
+---@field patterns table<string, string|table>   name → its module's name, or the pattern itself
+---@field policy orchlua.Config.Policy
+---@field defaults { timeout: number, retries: integer, concurrency: integer }
+
+---@class orchlua.Config.Policy             globs as keys; an absent table allows everything
+---@field events? table<string, true>
+---@field agents? table<string, true>
+
+M.match = globs.match
+
+-- Showing what is wrong ---------------------------------------------------
+
+local function sorted_keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b)
+    if type(a) == type(b) and (type(a) == "string" or type(a) == "number") then return a < b end
+    return type(a) .. tostring(a) < type(b) .. tostring(b)
+  end)
+  return keys
+end
+
+-- `agents.cleaner.timeout`, `agents["worker_*"].exec[2]`
+local function join(path, key)
+  if type(key) == "string" and key:find "^[%a_][%w_]*$" then return path == "" and key or path .. "." .. key end
+  if type(key) == "string" then return ("%s[%q]"):format(path, key) end
+  return ("%s[%s]"):format(path, tostring(key))
+end
+
+local function shown(value)
+  if type(value) == "string" then
+    return ('"%s"'):format(#value > 60 and value:sub(1, 57) .. "…" or value)
+  elseif type(value) == "table" or type(value) == "function" or type(value) == "userdata" or type(value) == "thread" then
+    return "a " .. type(value)
+  end
+  return tostring(value)
+end
+
+local function element_of(value, key)
+  if key ~= nil and type(value) == "table" then return value[key] end
+  return value
+end
+
+local Problems = {}
+Problems.__index = Problems
+
+function Problems:add(path, message)
+  self[#self + 1] = path == "" and message or path .. ": " .. message
+end
+
+function Problems:expected(path, expected, value)
+  self:add(path, ("expected %s, got %s"):format(expected, shown(value)))
+end
+
+function Problems:unknown(path, key, known)
+  local hint = type(key) == "string" and nearest.hint(key, sorted_keys(known))
+  self:add(join(path, key), "unknown field" .. (hint and "; " .. hint or ""))
+end
+
+-- One value under one checker; its normal form, or nil when that was reported.
+function Problems:value(path, value, checker)
+  local normal, expected, key = checker(value)
+  if normal == nil then
+    self:expected(key ~= nil and join(path, key) or path, expected, element_of(value, key))
+  end
+  return normal
+end
+
+-- The fields of a table, each under its checker in `schema`.
+function Problems:fields(path, given, schema)
+  local normal = {}
+  for _, key in ipairs(sorted_keys(given)) do
+    local checker = schema[key]
+    if checker then
+      normal[key] = self:value(join(path, key), given[key], checker)
+    else
+      self:unknown(path, key, schema)
+    end
+  end
+  return normal
+end
+
+-- Calls `check(path, name, value)` for every entry of a table of named things;
+-- one that has problems is known, as false.
+function Problems:named(path, given, check)
+  local normal = {}
+  if given == nil then return normal end
+  if type(given) ~= "table" then
+    self:expected(path, "a table", given)
+    return normal
+  end
+  for _, name in ipairs(sorted_keys(given)) do
+    if fields.name(name) then
+      normal[name] = check(join(path, name), name, given[name]) or false
+    else
+      self:expected(path, "names as keys", name)
+    end
+  end
+  return normal
+end
+
+-- Agents and events -------------------------------------------------------
+
+local function schema(...)
+  local all = {}
+  for _, part in ipairs { ... } do
+    for key, checker in pairs(part) do all[key] = checker end
+  end
+  return all
+end
+
+local call = {
+  timeout = fields.seconds, try_timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1)
+}
+local reply = { max_reply = fields.whole(1) }
+
+local lua = schema(call, { lua = fields.func, latency = fields.delay })
+local exec = schema(call, reply, {
+  exec = fields.command_line, stdin = fields.one_of("text", "json"), cwd = fields.name,
+  env = fields.except(fields.environment, "ORCHLUA_REQUEST")
+})
+local http = schema(call, reply, { http = fields.url, headers = fields.except(fields.headers, "Idempotency-Key") })
+local agent = { agent = fields.name, timeout = fields.seconds, try_timeout = fields.seconds, retries = fields.whole(0) }
+
+local AGENT_KINDS = { lua = lua, exec = exec, http = http }
+local EVENT_KINDS = { lua = lua, exec = exec, http = http, agent = agent }
+local MODEL_KINDS = { openai = true, anthropic = true, ollama = true }
+
+local function quoted_list(names)
+  local quoted = {}
+  for index, name in ipairs(names) do quoted[index] = ("`%s`"):format(name) end
+  return table.concat(quoted, ", ")
+end
+
+local function likely_kind(entry, kinds)
+  for _, key in ipairs(sorted_keys(entry)) do
+    local hint = type(key) == "string" and nearest.hint(key, sorted_keys(kinds))
+    if hint then return "; " .. hint end
+  end
+  return ""
+end
+
+-- The one kind that an entry names, or nil when that was reported.
+local function kind_of(problems, path, entry, kinds)
+  local found = {}
+  for _, key in ipairs(sorted_keys(entry)) do
+    if MODEL_KINDS[key] then
+      problems:add(join(path, key), "this release has no model agents yet; use one of " .. quoted_list(sorted_keys(kinds)))
+      return nil
+    end
+    if kinds[key] then found[#found + 1] = key end
+  end
+  if #found == 1 then return found[1] end
+  local one_of = "expected one of " .. quoted_list(sorted_keys(kinds))
+  if #found == 0 then
+    problems:add(path, one_of .. likely_kind(entry, kinds))
+  else
+    problems:add(path, ("%s, got %s"):format(one_of, quoted_list(found)))
+  end
+  return nil
+end
+
+local function entry_checker(problems, kinds, defaults)
+  return function(path, name, entry)
+    if type(entry) == "function" then entry = { lua = entry } end
+    if type(entry) ~= "table" then return problems:expected(path, "a function or a table", entry) end
+    local kind = kind_of(problems, path, entry, kinds)
+    if not kind then return nil end
+    local normal = problems:fields(path, entry, kinds[kind])
+    normal.name, normal.kind, normal.retries_given = name, kind, normal.retries ~= nil
+    for field, value in pairs(defaults) do
+      if normal[field] == nil then normal[field] = value end
+    end
+    if kinds[kind].max_reply then normal.max_reply = normal.max_reply or MAX_REPLY end
+    return normal
+  end
+end
+
+-- What the runtime answers itself; only `optimization:async` may be replaced.
+local BUILT_IN_EVENTS = {
+  ["completion:async"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true,
+  ["state:entity:create"] = true, ["state:entity:update"] = true, ["state:entity:get"] = true,
+  ["state:entity:query"] = true, ["state:entity:delete"] = true,
+  ["orchestration:run"] = true, ["orchestration:request_termination"] = true, ["pattern:*"] = true
+}
+
+local function check_events(problems, given, agents, defaults)
+  local check = entry_checker(problems, EVENT_KINDS, defaults)
+  return problems:named("events", given, function(path, name, entry)
+    if globs.match(BUILT_IN_EVENTS, name) then
+      return problems:add(path, ("`%s` is built in and cannot be replaced"):format(name))
+    end
+    local normal = check(path, name, entry)
+    if normal and normal.agent and globs.match(agents, normal.agent) == nil then
+      problems:add(join(path, "agent"), ("no agent `%s` in the configuration"):format(normal.agent))
+    end
+    return normal
+  end)
+end
+
+-- The other sections ------------------------------------------------------
+
+local REPLACEABLE = { GENERATE_TASKS = true }
+
+local function check_functions(problems, given)
+  local built_in = given and require "orchlua.functions".names or {}
+  return problems:named("functions", given, function(path, name, value)
+    if not name:find "^[A-Z][A-Z0-9_]*$" then
+      return problems:add(path, "a function's name is upper-case letters, digits and `_`")
+    elseif built_in[name] and not REPLACEABLE[name] then
+      return problems:add(path, ("hides the built-in function `%s`"):format(name))
+    end
+    return problems:value(path, value, fields.func)
+  end)
+end
+
+local function pattern(value)
+  if fields.name(value) then return value end
+  if type(value) == "table" and type(value.run) == "function" then return value end
+  return nil, "a module's name, or a table with a function `run`"
+end
+
+-- `{ "acme.vote" }` names the pattern `vote`; `{ vote = "acme.ballot" }` any name.
+local function check_patterns(problems, given)
+  if type(given) ~= "table" then return problems:named("patterns", given) end
+  local named = {}
+  for key, value in pairs(given) do
+    if math.type(key) == "integer" then
+      key = type(value) == "table" and value.name or type(value) == "string" and value:match "[^.]+$" or key
+    end
+    if named[key] ~= nil then problems:add("patterns", ("two patterns are called `%s`"):format(tostring(key))) end
+    named[key] = value
+  end
+  return problems:named("patterns", named, function(path, _, value) return problems:value(path, value, pattern) end)
+end
+
+local rules = fields.list(fields.name, 'a list of names or globs such as { "agent:*" }')
+
+local function rule_set(value)
+  local list, expected, key = rules(value)
+  if not list then return nil, expected, key end
+  local set = {}
+  for _, rule in ipairs(list) do set[rule] = true end
+  return set
+end
+
+local POLICY = { events = rule_set, agents = rule_set }
+local DEFAULT_FIELDS = { timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1) }
+local SECTIONS = { agents = true, events = true, functions = true, patterns = true, policy = true, defaults = true }
+
+local function check_section(problems, path, given, section_schema)
+  if given == nil then return {} end
+  if type(given) ~= "table" then
+    problems:expected(path, "a table", given)
+    return {}
+  end
+  return problems:fields(path, given, section_schema)
+end
+
+--- Checks what a configuration returned and brings it into its normal form. All
+--- problems are reported at once: a line of the message each, and in `problems`.
+---@param given table
+---@param folder string     where `exec` agents run
+---@param path? string      the file it comes from
+---@return orchlua.Config? config, orchlua.Error? problem
+function M.check(given, folder, path)
+  local problems = setmetatable({}, Problems)
+  if type(given) ~= "table" then
+    problems:add("", ("a configuration is a table, got %s"):format(shown(given)))
+    given = {}
+  end
+  for _, key in ipairs(sorted_keys(given)) do
+    if not SECTIONS[key] then problems:unknown("", key, SECTIONS) end
+  end
+  local config = { folder = folder, path = path }
+  config.defaults = check_section(problems, "defaults", given.defaults, DEFAULT_FIELDS)
+  for field, value in pairs(DEFAULTS) do config.defaults[field] = config.defaults[field] or value end
+  config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config.defaults))
+  config.events = check_events(problems, given.events, config.agents, config.defaults)
+  config.functions = check_functions(problems, given.functions)
+  config.patterns = check_patterns(problems, given.patterns)
+  config.policy = check_section(problems, "policy", given.policy, POLICY)
+  if #problems == 0 then return config end
+  return nil, errors.new("config", table.concat(problems, "\n"), { file = path, problems = { table.unpack(problems) } })
+end
+
+--- The configuration of a run that has none: it knows no agents.
+---@return orchlua.Config
+function M.default() return assert(M.check({}, ".")) end
+
+-- What the policy allows --------------------------------------------------
+
+local function allows(config, section, name)
+  local allowed = config.policy[section]
+  if not allowed or globs.match(allowed, name) then return true end
+  local quoted = {}
+  for index, rule in ipairs(sorted_keys(allowed)) do quoted[index] = ('"%s"'):format(rule) end
+  if #quoted == 0 then return false, ("policy.%s allows none"):format(section) end
+  return false, ("policy.%s allows only %s"):format(section, table.concat(quoted, ", "))
+end
+
+--- Whether a program may emit the event; if not, the rule that says so.
+---@param config { policy: orchlua.Config.Policy }
+---@param name string
+---@return boolean allowed, string? rule
+function M.allows_event(config, name) return allows(config, "events", name) end
+
+--- Whether a program may ask the agent; if not, the rule that says so.
+---@param config { policy: orchlua.Config.Policy }
+---@param agent_id string
+---@return boolean allowed, string? rule
+function M.allows_agent(config, agent_id) return allows(config, "agents", agent_id) end
+
+-- Files -------------------------------------------------------------------
+
+local function folder_of(path) return path:match "^(.*/)[^/]*$" or "./" end
+
+local function exists(path)
+  local file, _, code = io.open(path)
+  if file then file:close() end
+  return code ~= 2 and code ~= 20 -- ENOENT, ENOTDIR; any other fault is for `load` to report
+end
+
+--- Finds the configuration of a program: the one named explicitly, else
+--- `orchlua.config.lua` beside the program, else in the current folder.
+---@param program_path? string
+---@param explicit? string
+---@return string? path
+function M.find(program_path, explicit)
+  if explicit then return explicit end
+  local beside = program_path and folder_of(program_path) .. FILE
+  if beside and beside ~= "./" .. FILE and exists(beside) then return beside end
+  if exists(FILE) then return FILE end
+  return nil
+end
+
+-- Where an error of the file `short` happened, as Lua writes it into messages.
+local function split_position(message, short)
+  local prefix = short .. ":"
+  if message:sub(1, #prefix) ~= prefix then return message end
+  local line, rest = message:match("^(%d+): (.*)$", #prefix + 1)
+  return rest or message, math.tointeger(line)
+end
+
+-- The innermost line of `source` that is running, seen from an error's handler.
+local function current_line(source)
+  for level = 3, math.huge do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return nil end
+    if info.source == source then return info.currentline end
+  end
+end
+
+--- Runs a configuration file and checks what it returns. The file is text, and
+--- gets its folder as `...`; its globals are its own, over those of the host.
+---@param path string
+---@return orchlua.Config? config, orchlua.Error? problem
+function M.load(path)
+  local source = "@" .. path
+  local short = debug.getinfo(load("", source), "S").short_src
+  local function failed(problem, line)
+    local message, found = split_position(tostring(problem), short)
+    return nil, errors.new("config", message, { file = path, line = found or line, cause = errors.is(problem) and problem or nil })
+  end
+  local chunk, problem = loadfile(path, "t", setmetatable({}, { __index = _G }))
+  if not chunk then return failed(problem) end
+  local line
+  local ok, result = xpcall(chunk, function(raised)
+    line = current_line(source)
+    return raised
+  end, folder_of(path))
+  if not ok then return failed(result, line) end
+  return M.check(result, folder_of(path), path)
+end
+
+return M

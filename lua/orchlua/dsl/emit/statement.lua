@@ -1,0 +1,331 @@
+-- Compiles statements. What waits returns an operation to the scheduler and is
+-- entered again behind it; everything else runs straight on. Operations:
+--   "event" site name data      "await" site mode from timeout   "wait" site seconds
+--   "parallel" site limit lists "return" value                   "done"
+-- The value a wait gives back is the function's argument `v`.
+
+local control = require "orchlua.dsl.emit.control"
+local expression = require "orchlua.dsl.emit.expression"
+
+local Writer = expression.Writer
+local quote = Writer.quote
+
+local M = {}
+
+local statement = {}
+
+--- Compiles a block.
+function Writer:block(block)
+  self.depth = (self.depth or 0) + 1
+  for _, node in ipairs(block) do
+    self:move(node.pos)
+    self.marked = nil
+    statement[node.tag](self, node)
+  end
+  self.depth = self.depth - 1
+end
+
+-- A statement whose temporaries end with it.
+local function scoped(compile)
+  return function(self, node)
+    local close = self:open()
+    compile(self, node)
+    close()
+  end
+end
+
+local function optional_value(self, node)
+  if not node then return "nil" end
+  return (self:value(node))
+end
+
+-- Names ------------------------------------------------------------------------
+
+-- The path as a place of its own that is assigned, so that an error says so.
+function Writer:target(path)
+  local target = { assigned = true }
+  for key, field in pairs(path) do
+    if key ~= "site" then target[key] = field end
+  end
+  return target
+end
+
+-- Stores a value at a path; `store(container code, key code)` for all but names.
+function Writer:store(path, code)
+  if path.tag == "Name" then return self:assign(path.slot, code) end
+  path = self:target(path)
+  local object, kind = self:value(path.object)
+  if path.tag == "Index" then
+    local key = self:value(path.index)
+    self:mark(path)
+    return self:put(("%s(%s, %s, %s)"):format(self:helper "set_index", object, key, code))
+  end
+  self:mark(path)
+  local set = ("%s(%s, %s, %s)"):format(self:helper "set_field", object, quote(path.name), code)
+  if kind == "array" or string[path.name] ~= nil then return self:put(set) end
+  local home = ("%s[%s]"):format(object, quote(path.name))
+  self:put(("if %s == nil then %s else %s = %s end"):format(home, set, home, code))
+end
+
+statement.State = scoped(function(self, node)
+  local code = self:value(node.value)
+  self:store(node.target, code)
+end)
+
+statement.Update = statement.State
+
+statement.Append = scoped(function(self, node)
+  local code = self:value(node.value)
+  local list = self:value(node.target)
+  self:mark(self:target(node.target))
+  self:store(node.target, self:let(("%s(%s, %s)"):format(self:helper "append", list, code)))
+end)
+
+statement.Input = scoped(function(self, node)
+  if not node.default then return end
+  local name = quote(node.name.name)
+  local close = self:open(("if run.inputs[%s] == nil then"):format(name))
+  self:assign(node.name.slot, (self:value(node.default)))
+  close()
+end)
+
+-- Control ------------------------------------------------------------------------
+
+function statement.If(self, node)
+  local done = self:label()
+  for i, clause in ipairs(node.clauses) do
+    local next_clause = self:label()
+    self:move(clause.pos)
+    self:jump_unless(clause.cond, next_clause)
+    self:block(clause.body)
+    if i < #node.clauses or node.otherwise then self:jump(done) end
+    self:place(next_clause)
+  end
+  if node.otherwise then self:block(node.otherwise) end
+  self:place(done)
+end
+
+-- Counts a loop's turn; every so often the run looks whether that was too many.
+function Writer:turn()
+  self:put(("n = n - 1 if n < 0 then n = %s(run) end"):format(self:helper "more"))
+end
+
+function Writer:loop_body(node, again, done)
+  local outer = self.loop
+  self.loop = { again = again, done = done, try = self.try }
+  self:block(node.body)
+  self.loop = outer
+end
+
+function statement.While(self, node)
+  local again, done = self:label(), self:label()
+  self:place(again)
+  self:mark(node)
+  self:turn()
+  self:jump_unless(node.cond, done)
+  self:loop_body(node, again, done)
+  self:jump(again)
+  self:place(done)
+end
+
+-- `RANGE` in a loop's head is counted, not made.
+local function is_range(node)
+  return node.tag == "Call" and node.name == "RANGE" and node.signature ~= nil
+end
+
+function Writer:loop_source(node)
+  if is_range(node.list) then
+    local codes = self:arguments(node.list.args)
+    self:mark(node.list)
+    return ("%s(%s)"):format(self:helper "range", table.concat(codes, ", "))
+  end
+  local list = self:value(node.list)
+  self:mark(node.list)
+  return ("%s(%s, %s)"):format(self:helper "items", list, tostring(node.key ~= nil))
+end
+
+function statement.Foreach(self, node)
+  local items, position = self:hidden "items", self:hidden "position"
+  local again, done = self:label(), self:label()
+  local close = self:open()
+  self:assign(items, self:let(self:loop_source(node)))
+  self:assign(position, "0")
+  close()
+  self:place(again)
+  self:mark(node)
+  self:turn()
+  local list, i = self:read(items), self:read(position)
+  self:put(("if %s >= %s.count then goto %s end"):format(i, list, done))
+  if node.index.reads > 0 then self:assign(node.index, i) end
+  self:assign(position, i .. " + 1")
+  if is_range(node.list) then
+    self:assign(node.var.slot, ("%s.first + (%s - 1) * %s.step"):format(list, i, list))
+  else
+    if node.key then self:assign(node.key.slot, ("%s.keys[%s]"):format(list, i)) end
+    self:assign(node.var.slot, ("%s[%s]"):format(list, i))
+  end
+  self:loop_body(node, again, done)
+  self:jump(again)
+  self:place(done)
+  self:assign(items, "nil")
+end
+
+function statement.Break(self) control.leave_loop(self, "done") end
+function statement.Continue(self) control.leave_loop(self, "again") end
+
+function statement.Switch(self, node)
+  local done, labels = self:label(), {}
+  local close = self:open()
+  local subject = self:let((self:value(node.subject)))
+  for i, case in ipairs(node.cases) do
+    labels[i] = self:label()
+    for _, expected in ipairs(case.values) do
+      local inner = self:open()
+      self:move(expected.pos)
+      local code = self:value(expected)
+      self:put(("if %s == %s or %s(%s, %s) then goto %s end"):format(subject, code, self:helper "equal", subject, code, labels[i]))
+      inner()
+    end
+  end
+  close()
+  local otherwise = node.default and self:label() or done
+  self:jump(otherwise)
+  for i, case in ipairs(node.cases) do
+    self:place(labels[i])
+    self:block(case.body)
+    self:jump(done)
+  end
+  if node.default then
+    self:place(otherwise)
+    self:block(node.default)
+  end
+  self:place(done)
+end
+
+statement.Try = control.try
+
+-- Waiting ---------------------------------------------------------------------------
+
+-- Behind a wait at the top level of a unit nothing older is left to write back.
+function Writer:waited()
+  if self.depth == 1 then self:settled() end
+end
+
+-- A failed call raises where it stands in sequence, or in a TRY of its own branch.
+local function raises(self)
+  return self.unit.kind == "main" or self.try.inside
+end
+
+function statement.Event(self, node)
+  local close = self:open()
+  local data = node.data and (self:value(node.data)) or self:helper "null"
+  local site = self:site(node, { event = node.name, raises = raises(self), awaited = node.as ~= nil })
+  if not node.as and node.name ~= "orchestration:request_termination" then
+    self:put(("at = %d %s(run, %d, %s, %s)"):format(site, self:helper "emit", site, quote(node.name), data))
+    return close()
+  end
+  self:wait_in(close, ('"event", %d, %s, %s'):format(site, quote(node.name), data))
+  if node.as then self:assign(node.as.slot, "v") end
+  self:waited()
+end
+
+--- Like `wait`, for an operation whose arguments are temporaries of an open
+--- block: the block is closed before the label that follows.
+function Writer:wait_in(close, code)
+  local label = self:resume_label()
+  self:put(("f[1] = %d"):format(label.pc))
+  self:leave(code)
+  close()
+  self:place(label.name)
+end
+
+function statement.Await(self, node)
+  local close = self:open()
+  local from = node.from and (self:value(node.from.value)) or "nil"
+  local mode = node.from and quote(node.from.mode) or "nil"
+  local timeout = optional_value(self, node.timeout)
+  if node.options then
+    local options = self:value(node.options)
+    self:mark(node)
+    mode = self:let(("%s(%s)"):format(self:helper "await_options", options))
+    from, timeout = mode .. ".from", mode .. ".timeout"
+    mode = mode .. ".mode"
+  end
+  local site = self:site(node, { await = true, raises = raises(self) })
+  self:wait_in(close, ('"await", %d, %s, %s, %s'):format(site, mode, from, timeout))
+  self:waited()
+  if not node.body and not node.on_timeout then
+    local name = node.var or node.as
+    if name then self:assign(name.slot, ("v == nil and %s or v"):format(self:helper "null")) end
+    return
+  end
+  control.await_blocks(self, node)
+end
+
+statement.Wait = function(self, node)
+  local close = self:open()
+  local seconds = self:value(node.seconds)
+  local site = self:site(node, { wait = true })
+  self:wait_in(close, ('"wait", %d, %s'):format(site, seconds))
+  self:waited()
+end
+
+function statement.Parallel(self, node)
+  local close = self:open()
+  local limit = optional_value(self, node.limit)
+  local lists = self:let "{}"
+  for i, child in ipairs(control.children(self, node)) do
+    if child.tag == "Foreach" then
+      self:put(("%s[%d] = %s"):format(lists, i, self:loop_source(child)))
+    elseif child.label then
+      self:put(("%s[%d] = %s"):format(lists, i, (self:text_of(child.label))))
+    end
+  end
+  local site = self:site(node, { units = node.units })
+  self:wait_in(close, ('"parallel", %d, %s, %s'):format(site, limit, lists))
+  self:waited()
+end
+
+statement.Return = function(self, node)
+  local close = self:open()
+  local code = node.value and (self:value(node.value)) or self:helper "null"
+  control.leave_run(self, self:let(code))
+  close()
+end
+
+-- Effects ----------------------------------------------------------------------------
+
+-- A statement that hands its values to a helper and goes on.
+local function effect(helper, ...)
+  local fields = { ... }
+  return scoped(function(self, node)
+    local codes = {}
+    for i, field in ipairs(fields) do codes[i] = optional_value(self, node[field]) end
+    local site = self:mark(node)
+    self:put(("%s(run, %d, %s)"):format(self:helper(helper), site, table.concat(codes, ", ")))
+  end)
+end
+
+statement.Track = effect("track", "data")
+statement.Persist = effect("persist", "kind", "data")
+statement.Fail = effect("fail", "value")
+
+local send = effect("send", "to", "message")
+local send_options = effect("send_options", "options")
+
+function statement.Send(self, node)
+  return (node.options and send_options or send)(self, node)
+end
+
+statement.Share = scoped(function(self, node)
+  local shared = self:value(node.name)
+  local agent = self:value(node.with)
+  local site = self:mark(node)
+  self:put(("%s(run, %d, %s, %s, %s)"):format(self:helper "share", site, agent, quote(node.name.name), shared))
+end)
+
+function statement.Heading(self, node)
+  self:put(("%s(run, %s)"):format(self:helper "phase", quote(node.text)))
+end
+
+return M

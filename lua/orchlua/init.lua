@@ -1,0 +1,104 @@
+-- The public module: compile programs, run them, and what agents and handlers in
+-- Lua may wait for. Everything else is behind it; the reading order is
+-- `dsl/init.lua` (compiling), `runtime.lua` (driving), `run/init.lua` (one run).
+
+local builtin_methods = require "orchlua.functions.methods"
+local core = require "orchlua.core"
+local dsl = require "orchlua.dsl"
+local io = require "orchlua.io"
+local literate = require "orchlua.dsl.literate"
+local runtime = require "orchlua.runtime"
+local task = require "orchlua.task"
+
+local value = core.value
+
+local M = { null = value.null, _VERSION = "0.1.0" }
+
+local function known_methods()
+  local methods = {}
+  for name, method in pairs(builtin_methods) do
+    if type(method) == "table" then methods[name] = method end
+  end
+  return methods
+end
+
+--- Compiles a program.
+---@param source string
+---@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table? }  `config`: whose functions it may call, checked
+---@return orchlua.Program? program
+---@return table[] diagnostics   when it fails, the errors `{line, column, message, hint}`; else the warnings
+function M.compile(source, options)
+  if type(source) ~= "string" then error("orchlua.compile takes the program's text", 2) end
+  options = options or {}
+  local program, diagnostics = dsl.compile(source, {
+    name = options.name or "program", first_line = options.first_line, indent = options.indent, known = options.known,
+    functions = runtime.signatures(options.config), methods = known_methods(),
+  })
+  if program then return program, diagnostics end
+  return nil, dsl.errors(diagnostics), diagnostics
+end
+
+--- Makes a runtime; `orchlua.runtime { config = { agents = … } }`.
+M.runtime = runtime.new
+
+--- The programs of a Markdown file.
+M.literate = literate
+
+--- Makes an array of the items of `t`, or an object of its `{key, value}` pairs in their order.
+---@param t? any[]
+function M.array(t)
+  return assert(value.from_lua(value.array(t or {})))
+end
+
+---@param pairs_list? { [1]: string, [2]: any }[]
+function M.object(pairs_list)
+  local object = value.object {}
+  for _, pair in ipairs(pairs_list or {}) do
+    local key = tostring(pair[1])
+    if object[key] == nil then object[#object + 1] = key end
+    object[key] = pair[2]
+  end
+  return assert(value.from_lua(object))
+end
+
+-- Inside agents and handlers ---------------------------------------------------
+
+local function context(what)
+  local found = task.context()
+  if not found then error(("%s is called inside an agent or an event handler"):format(what), 3) end
+  return found
+end
+
+-- Virtual time stands still while something outside the process is in flight.
+local function outside(found, work, options)
+  local clock = found.runtime.clock
+  clock:hold()
+  local held <close> = setmetatable({}, { __close = function() clock:release() end })
+  return work(found.runtime.loop_handle, options, held)
+end
+
+--- Waits without stopping anything else.
+---@param seconds number
+function M.sleep(seconds)
+  context("orchlua.sleep").runtime:sleep(seconds)
+end
+
+--- Asks another agent; gives its answer as it gave it, or nil and the error.
+---@param agent_id string
+---@param prompt string
+function M.ask(agent_id, prompt)
+  local found = context "orchlua.ask"
+  return found.runtime:ask(found, agent_id, prompt)
+end
+
+--- An HTTP request: `orchlua.http { url = …, method = …, headers = …, body = …, json = …, timeout = … }`.
+function M.http(options)
+  return outside(context "orchlua.http", io.http, options)
+end
+
+--- Runs a program: `orchlua.exec { "prog", "arg", stdin = …, timeout = … }`.
+function M.exec(options)
+  return outside(context "orchlua.exec", io.exec, options)
+end
+
+return M

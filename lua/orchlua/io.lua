@@ -1,0 +1,290 @@
+-- Programs and HTTP, as Lua code uses them: `orchlua.exec{…}` and
+-- `orchlua.http{…}`, and under them `run` and `transfer`, which the agents are
+-- built on too. Everything here that waits does so inside a coroutine of the
+-- loop, and ends what it waits for when that coroutine is closed.
+
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local fields = require "orchlua.config.fields"
+
+local value, json = core.value, core.json
+
+local M = {}
+
+local TIMEOUT = 120
+local LIMIT = 64 * 1024 * 1024
+
+-- Excerpts ----------------------------------------------------------------
+
+local function inside_character(text, position)
+  local byte = text:byte(position)
+  return byte ~= nil and byte >= 0x80 and byte < 0xC0
+end
+
+--- At most the first `count` bytes of a text, as valid UTF-8.
+---@param text string
+---@param count integer
+function M.first(text, count)
+  text = value.utf8(text:sub(1, count + 4))
+  if #text <= count then return text end
+  while inside_character(text, count + 1) do count = count - 1 end
+  return text:sub(1, count)
+end
+
+--- At most the last `count` bytes of a text, as valid UTF-8.
+---@param text string
+---@param count integer
+function M.last(text, count)
+  if #text <= count then return value.utf8(text) end
+  local from = #text - count + 1
+  for _ = 1, 3 do
+    if inside_character(text, from) then from = from + 1 end
+  end
+  return value.utf8(text:sub(from))
+end
+
+-- Deadlines ---------------------------------------------------------------
+
+local Closing = {
+  __close = function(coroutines)
+    for _, co in ipairs(coroutines) do
+      if coroutine.status(co) == "suspended" then coroutine.close(co) end
+    end
+  end
+}
+
+--- Runs `work()` and returns what it returns or raises what it raises; or, when
+--- it takes longer than `seconds`, ends it and returns nil and an error of type
+--- `timeout`. The work and the clock are a coroutine each, and whichever comes
+--- first wakes the caller; the other is closed, and with it what it waits for.
+---@param loop any
+---@param seconds number
+---@param work fun(): ...
+function M.within(loop, seconds, work)
+  local caller, waiting, results = coroutine.running(), false, nil
+  local function wake()
+    if coroutine.status(caller) == "suspended" then loop:resume(caller) end
+  end
+  local function settle(...)
+    if results then return end
+    results = table.pack(...)
+    if waiting then loop:defer(wake) end
+  end
+  local worker = coroutine.create(function() settle(pcall(work)) end)
+  local clock = coroutine.create(function()
+    local timer <close> = loop:timer(seconds)
+    timer:wait()
+    settle(true, nil, errors.new("timeout", ("took longer than %g s"):format(seconds)))
+  end)
+  local _ <close> = setmetatable({ worker, clock }, Closing)
+  loop:resume(worker)
+  if not results then
+    loop:resume(clock)
+    waiting = true
+    coroutine.yield()
+  end
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+-- The world's failures as error objects -----------------------------------
+
+local function failure(problem, type_name, prefix)
+  local message = type(problem) == "table" and problem.message or tostring(problem)
+  local kind = type(problem) == "table" and problem.type or type_name
+  return errors.new(kind, (prefix or "") .. message, { retryable = kind == "transport" })
+end
+
+-- Programs ----------------------------------------------------------------
+
+local SHOWN_COMMAND = 80
+
+--- A command as messages show it.
+---@param args string[]
+function M.command_text(args)
+  local text = table.concat(args, " "):gsub("%c+", " ")
+  local short = M.first(text, SHOWN_COMMAND)
+  return short == text and text or short .. "…"
+end
+
+---@class orchlua.Outcome
+---@field status? integer   the exit status
+---@field signal? string    the signal that ended it, when one did
+---@field stdout string
+---@field stderr string     its last 64 KiB
+
+--- Runs a program to its end, without a deadline. `options` are those of the
+--- loop's `process`. A program that fails has still run: that is no error here.
+---@param loop any
+---@param options { args: string[], cwd?: string, env?: table<string, string>, stdin?: string, limit?: integer }
+---@return orchlua.Outcome? outcome, orchlua.Error? problem  of type `exec` when it could not start, `limit` when it wrote too much
+function M.run(loop, options)
+  local handle <close>, problem = loop:process(options)
+  if not handle then
+    local text = ("cannot start `%s`: "):format(M.command_text(options.args))
+    return nil, errors.new("exec", text .. failure(problem).message)
+  end
+  local outcome = handle:wait()
+  if outcome.overflow then
+    local text = ("`%s` wrote more than %d bytes"):format(M.command_text(options.args), options.limit)
+    return nil, errors.new("limit", text, { stderr = outcome.stderr, retryable = false })
+  end
+  return { status = outcome.status, signal = outcome.signal, stdout = outcome.stdout, stderr = outcome.stderr }
+end
+
+-- HTTP --------------------------------------------------------------------
+
+--- Sends a request, waits for its head and hands both to `consume`, which reads
+--- the body; without a deadline. `options` are those of the loop's `request`.
+---@generic T
+---@param loop any
+---@param options table
+---@param consume fun(handle: any, head: { status: integer, headers: table<string, string>, url: string }): T?, orchlua.Error?
+---@return T? result, orchlua.Error? problem
+function M.transfer(loop, options, consume)
+  local handle <close>, problem = loop:request(options)
+  if not handle then return nil, failure(problem, "transport") end
+  local head, broken = handle:head()
+  if not head then return nil, failure(broken, "transport") end
+  return consume(handle, head)
+end
+
+--- The whole body of a transfer.
+---@return string? body, orchlua.Error? problem
+function M.body(handle)
+  local body, problem = handle:body()
+  if not body then return nil, failure(problem, "transport") end
+  return body
+end
+
+-- The library's functions -------------------------------------------------
+
+local function check_options(name, options, schema, positional)
+  local function refuse(text) error(("orchlua.%s: %s"):format(name, text), 4) end
+  if type(options) ~= "table" then refuse("expected a table of options") end
+  if not coroutine.isyieldable() then refuse("can only wait inside an agent or a handler") end
+  for key, given in pairs(options) do
+    local checker = schema[key]
+    if checker then
+      local normal, expected = checker(given)
+      if normal == nil then refuse(("%s: expected %s"):format(key, expected)) end
+    elseif not (positional and math.type(key) == "integer") then
+      refuse(("unknown option `%s`"):format(tostring(key)))
+    end
+  end
+end
+
+local function any_text(given)
+  if type(given) == "string" then return given end
+  return nil, "a text"
+end
+
+local EXEC = {
+  stdin = any_text, cwd = fields.name, env = fields.environment, timeout = fields.seconds, limit = fields.whole(1)
+}
+
+local function command_line(options)
+  local args, expected = fields.command_line(table.move(options, 1, #options, 1, {}))
+  if not args then error("orchlua.exec: expected " .. expected, 3) end
+  return args
+end
+
+--- Runs a program: `exec(loop, { "prog", "arg", stdin =, cwd =, env =, timeout =, limit = })`.
+--- `timeout` is 120 s unless given; `limit` is for its output, in bytes.
+---@param loop any
+---@param options table
+---@return orchlua.Outcome? outcome, orchlua.Error? problem
+function M.exec(loop, options)
+  check_options("exec", options, EXEC, true)
+  local process = {
+    args = command_line(options), cwd = options.cwd, env = options.env, stdin = options.stdin, limit = options.limit or LIMIT
+  }
+  return M.within(loop, options.timeout or TIMEOUT, function() return M.run(loop, process) end)
+end
+
+local function method(given)
+  if type(given) == "string" and given:find "^%u+$" then return given end
+  return nil, 'a method such as "GET"'
+end
+
+local function anything(given) return { given } end
+
+local HTTP = {
+  url = fields.url, method = method, headers = fields.headers, body = any_text, json = anything,
+  timeout = fields.seconds, limit = fields.whole(1)
+}
+
+local function json_text(given)
+  local ordered, problem = value.from_lua(given)
+  local text
+  if ordered ~= nil then text, problem = json.encode(ordered) end
+  if not text then error("orchlua.http: json: " .. tostring(problem), 4) end
+  return text
+end
+
+--- A table of headers as the list that the loop takes, in the order of names.
+---@param map? table<string, string>
+---@param defaults? table<string, string>  those that `map` does not have
+---@return string[][]
+function M.header_list(map, defaults)
+  local list, given = {}, {}
+  for name, text in pairs(map or {}) do
+    list[#list + 1] = { name, text }
+    given[name:lower()] = true
+  end
+  for name, text in pairs(defaults or {}) do
+    if not given[name:lower()] then list[#list + 1] = { name, text } end
+  end
+  table.sort(list, function(a, b) return a[1] < b[1] end)
+  return list
+end
+
+local function http_request(options)
+  if not options.url then error("orchlua.http: url: expected an address", 3) end
+  if options.body and options.json ~= nil then error("orchlua.http: give `body` or `json`, not both", 3) end
+  local body, defaults = options.body, nil
+  if options.json ~= nil then
+    body, defaults = json_text(options.json), { ["Content-Type"] = "application/json" }
+  end
+  return {
+    method = options.method or (body and "POST" or "GET"), url = options.url, body = body,
+    headers = M.header_list(options.headers, defaults), limit = options.limit or LIMIT
+  }
+end
+
+---@class orchlua.Response
+---@field status integer
+---@field headers table<string, string>  names in lower case
+---@field url string                     where it came from
+---@field body string
+local Response = {}
+Response.__index = Response
+
+--- The body as a value.
+---@return any value, orchlua.Error? problem
+function Response:json()
+  local decoded, problem, offset = json.decode(self.body)
+  if decoded ~= nil then return decoded end
+  return nil, errors.new("json", ("the body is no JSON: %s"):format(problem), { offset = offset })
+end
+
+local function whole_response(handle, head)
+  local body, problem = M.body(handle)
+  if not body then return nil, problem end
+  return setmetatable({ status = head.status, headers = head.headers, url = head.url, body = body }, Response)
+end
+
+--- Sends a request: `http(loop, { url =, method =, headers = { name = value }, body =, json =, timeout =, limit = })`.
+--- `json` is a Lua value to send as JSON; with a body the method is POST unless
+--- given. `timeout` is 120 s unless given; `limit` is for the answer's body, in
+--- bytes. Any status is an answer.
+---@param loop any
+---@param options table
+---@return orchlua.Response? response, orchlua.Error? problem
+function M.http(loop, options)
+  check_options("http", options, HTTP)
+  local request = http_request(options)
+  return M.within(loop, options.timeout or TIMEOUT, function() return M.transfer(loop, request, whole_response) end)
+end
+
+return M

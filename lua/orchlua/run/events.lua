@@ -1,0 +1,296 @@
+-- What an EVENT does, by its name: the built-in ones first, then what the
+-- configuration handles; the rest is recorded and published. `raise` starts an
+-- event; `answered` takes the outcome of those that left the run as a request.
+
+local config = require "orchlua.config"
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local mailbox = require "orchlua.run.mailbox"
+local optimizer = require "orchlua.optimizer"
+local reply = require "orchlua.run.reply"
+
+local value = core.value
+local null = value.null
+
+local M = {}
+
+-- Requests ---------------------------------------------------------------------------
+
+local function positive(data, field, least)
+  local n = data[field]
+  if n == nil or n == null then return nil end
+  if type(n) ~= "number" or n < least or n ~= n then
+    errors.raise("type", ("`%s` is a number%s, and this is %s"):format(field, least > 0 and " above 0" or " from 0", value.text(n)))
+  end
+  return n
+end
+
+local function on_error(data)
+  local choice = data.on_error
+  if choice == nil or choice == null or choice == "raise" or choice == "return" then
+    return choice ~= null and choice or nil
+  end
+  errors.raise("type", ("`on_error` is \"raise\" or \"return\", and this is %s"):format(value.text(choice)))
+end
+
+local LEAST_SECONDS = 1e-9
+
+-- Sends something out of the run: an effect in the outbox, and a reply row to come.
+local function request(run, branch, site, fields, data)
+  local place = run.program.sites[site]
+  run.request_count = run.request_count + 1
+  run.request_total = run.request_total + 1
+  local number = run.request_count
+  fields.number, fields.key = number, run.id .. "/" .. number
+  fields.branch, fields.site, fields.home, fields.awaited = branch.id, site, branch.home, place.awaited or false
+  fields.raises = place.raises
+  if data ~= null then
+    fields.timeout = positive(data, "timeout", LEAST_SECONDS)
+    fields.try_timeout = positive(data, "try_timeout", LEAST_SECONDS)
+    fields.retries = positive(data, "retries", 0)
+    fields.on_error = on_error(data)
+    fields.task_id = data.task_id
+  end
+  fields.data = data
+  run.requests[number] = fields
+  run.outbox[#run.outbox + 1] = { kind = "request", request = fields }
+  if branch == run.main then run.last, run.last_request = nil, number end
+  if place.awaited then
+    run:await(branch, site, { request = number })
+  else
+    branch.home.outstanding = branch.home.outstanding + 1
+  end
+  return fields
+end
+
+local function object(data, name)
+  if value.kind(data) ~= "object" then
+    errors.raise("type", ("EVENT %s takes {…}, and got %s"):format(name, value.text(data)))
+  end
+  return data
+end
+
+local function text_field(data, field, name)
+  local text = data[field]
+  if type(text) ~= "string" or text == "" then
+    errors.raise("type", ("EVENT %s takes `%s`, a string, and got %s"):format(name, field, value.text(text == nil and null or text)))
+  end
+  return text
+end
+
+-- Answers an event that the run settles by itself.
+local function answer(run, branch, site, result)
+  if branch == run.main then run.last, run.last_request = result, nil end
+  if run.program.sites[site].awaited then
+    branch.site = site
+    run:wake(branch, result)
+  end
+end
+
+-- Built-in events ------------------------------------------------------------------------
+
+local builtin = {}
+
+builtin["completion:async"] = function(run, branch, site, name, data)
+  object(data, name)
+  local agent_id = text_field(data, "agent_id", name)
+  local allowed, rule = config.allows_agent(run.config, agent_id)
+  if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
+  local prompt = data.prompt
+  if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
+  local asked = request(run, branch, site, { kind = "agent", agent_id = agent_id, prompt = prompt }, data)
+  run.usage.requests = run.usage.requests + 1
+  run:publish(name, { request_id = asked.key, agent_id = agent_id, data = data })
+end
+
+local function announce(run, branch, site, name, data)
+  run:publish(name, { data = data })
+  answer(run, branch, site, data)
+end
+
+for _, name in ipairs { "agent:status", "agent:progress", "agent:result" } do builtin[name] = announce end
+
+local function entity_id(data, name)
+  local id = data.id
+  if type(id) == "string" and id ~= "" or type(id) == "number" then return value.text(id) end
+  errors.raise("type", ("EVENT %s takes `id`, a string, and got %s"):format(name, value.text(id == nil and null or id)))
+end
+
+local function entity_part(data, field, name)
+  local part = data[field]
+  if part == nil or part == null then return nil end
+  if value.kind(part) ~= "object" then errors.raise("type", ("`%s` of EVENT %s is an object"):format(field, name)) end
+  return part
+end
+
+local function entity_event(action)
+  return function(run, branch, site, name, data)
+    object(data, name)
+    local type_name = data.type ~= nil and data.type ~= null and value.text(data.type) or "orchestration"
+    local id = action ~= "query" and entity_id(data, name) or nil
+    local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
+    if action == "replace" then parts.properties = data.properties or null end
+    local result, err = run.store:entity(action, type_name, id, parts, run:now())
+    if result == nil then error(err, 0) end
+    run:publish(name, { data = data })
+    answer(run, branch, site, result)
+  end
+end
+
+for _, action in ipairs { "create", "update", "replace", "get", "query", "delete" } do
+  builtin["state:entity:" .. action] = entity_event(action)
+end
+
+builtin["orchestration:run"] = function(run, branch, site, name, data)
+  object(data, name)
+  local file = text_field(data, "file", name)
+  local input = entity_part(data, "input", name) or value.object {}
+  local asked = request(run, branch, site, { kind = "run", file = file, input = input, agent_id = file, quiet = true }, data)
+  run:publish(name, { request_id = asked.key, data = data })
+end
+
+builtin["orchestration:request_termination"] = function(run, branch, site, name, data)
+  run:publish(name, { data = data })
+  branch.site = site
+  local reason = value.kind(data) == "object" and data.reason ~= nil and data.reason ~= null and value.text(data.reason) or nil
+  branch.wait = { ending = true }
+  run:leave { status = "cancelled", reason = reason, error = errors.new("cancelled", reason or "the program asked to be ended") }
+end
+
+builtin["optimization:async"] = function(run, branch, site, name, data)
+  object(data, name)
+  run:publish(name, { data = data })
+  answer(run, branch, site, optimizer.propose(data))
+end
+
+-- Events of the configuration, and unknown ones -------------------------------------------------
+
+-- A handler in Lua answers with a value of its own; whoever else handles an event
+-- is asked as an agent is, and answers with a reply.
+local function handled(run, branch, site, name, data, handler)
+  local is_object = value.kind(data) == "object"
+  local asked = request(run, branch, site, {
+    kind = handler.kind == "agent" and "agent" or "event", event = name, handler = handler,
+    agent_id = handler.agent or name, quiet = handler.kind == "lua",
+  }, is_object and data or null)
+  asked.data = data
+  asked.prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
+  run:publish(name, { request_id = asked.key, data = data })
+end
+
+local function unknown(run, branch, site, name, data)
+  if run.program.sites[site].awaited then
+    errors.raise("event", ("nothing answers the event `%s`"):format(name), { hint = "name it in the configuration's `events`, or leave out AS" })
+  end
+  run.unknown_events = run.unknown_events or {}
+  if not run.unknown_events[name] then
+    run.unknown_events[name] = true
+    run:publish("warning", { message = ("no configuration knows the event `%s`: it is recorded and published, nothing more"):format(name) })
+  end
+  announce(run, branch, site, name, data)
+end
+
+local function pattern_event(_, _, _, name)
+  errors.raise("event", ("there is no pattern library `%s`"):format(name:match "^pattern:(.*)$"))
+end
+
+local copied = { array = true, object = true }
+
+--- Raises an event in a branch at a site.
+function M.raise(run, branch, site, name, data)
+  if copied[value.kind(data)] then
+    local copy, message = value.copy(data)
+    if copy == nil then errors.raise("limit", "the event's data is " .. message) end
+    data = copy
+  end
+  local allowed, rule = config.allows_event(run.config, name)
+  if not allowed then errors.raise("policy", ("the event `%s` is not allowed: %s"):format(name, rule)) end
+  local handler = run.event_handler and run.event_handler(name)
+  if handler and (not builtin[name] or name == "optimization:async") then
+    return handled(run, branch, site, name, data, handler)
+  end
+  local action = builtin[name] or name:find "^pattern:" and pattern_event or unknown
+  action(run, branch, site, name, data)
+end
+
+-- Answers ---------------------------------------------------------------------------------------
+
+local function failed_reply(run, asked, outcome)
+  return reply.new({
+    agent_id = asked.agent_id, task_id = asked.task_id or asked.key, request_id = asked.key,
+    attempts = outcome.attempts, duration = outcome.duration,
+  }, { error = outcome.error }), run
+end
+
+local function good_reply(asked, outcome)
+  local text, parsed = reply.read(outcome.value)
+  if text == nil then
+    outcome.error = errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, parsed))
+    return nil
+  end
+  return reply.new({
+    agent_id = asked.agent_id, task_id = asked.task_id or asked.key, request_id = asked.key,
+    attempts = outcome.attempts, duration = outcome.duration, usage = outcome.usage,
+  }, { text = text, parsed = parsed })
+end
+
+-- A handler in Lua, or a sub-run, answers with a value of its own, not with a reply.
+local function plain_answer(outcome)
+  local converted, message = value.from_lua(outcome.value)
+  if converted == nil then
+    outcome.error = errors.new("event", "the handler's answer is no value: " .. message)
+  end
+  return converted
+end
+
+local function as_error(asked, outcome)
+  local err = outcome.error
+  return errors.new(err.type, err.message, {
+    agent_id = asked.agent_id, attempts = outcome.attempts, status = err.status, hint = err.hint, cause = err,
+  })
+end
+
+local function awaited_answer(run, asked, branch, result, outcome)
+  local raises = asked.on_error == "raise" or asked.on_error == nil and asked.raises
+  if outcome.error and (raises or asked.quiet and asked.on_error ~= "return") then
+    return run:throw(branch, as_error(asked, outcome), asked.site)
+  end
+  run:wake(branch, result)
+end
+
+local function remember_last(run, asked, result, outcome)
+  if run.last_request ~= asked.number then return end
+  if asked.quiet or outcome.error then
+    run.last = result
+  else
+    run.last = result.result
+  end
+end
+
+--- A request of the run has been answered: the branch that waits goes on, or the
+--- reply becomes a message.
+function M.answered(run, asked, outcome)
+  local branch = run.branches[asked.branch]
+  local result
+  if not outcome.error then
+    result = asked.quiet and plain_answer(outcome) or not asked.quiet and good_reply(asked, outcome) or nil
+  end
+  if outcome.error then result = failed_reply(run, asked, outcome) end
+  run:publish("reply", {
+    request_id = asked.key, agent_id = asked.agent_id, success = outcome.error == nil, attempts = outcome.attempts,
+    duration = outcome.duration, data = result, branch = branch and branch.label,
+  })
+  remember_last(run, asked, result, outcome)
+  if asked.awaited then
+    if branch then awaited_answer(run, asked, branch, result, outcome) end
+    return
+  end
+  asked.home.outstanding = math.max(0, asked.home.outstanding - 1)
+  if asked.quiet then return end
+  mailbox.post(run, asked.home, {
+    agent_id = asked.agent_id, reply = result,
+    raises = outcome.error and asked.on_error == "raise" and as_error(asked, outcome) or nil,
+  })
+end
+
+return M

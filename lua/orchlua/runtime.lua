@@ -1,0 +1,398 @@
+-- The runtime: drives runs and stands between them and the world. Each turn it
+-- resumes what is ready, then performs what the runs left in their outboxes
+-- (calls, records), then fires what is due and lets the loop wait. Nothing is
+-- global: a process may have several.
+
+local agents = require "orchlua.agents"
+local builtin_functions = require "orchlua.functions"
+local call = require "orchlua.run.call"
+local clock = require "orchlua.clock"
+local config = require "orchlua.config"
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local operators = require "orchlua.run.operators"
+local queue = require "orchlua.agents.queue"
+local random = require "orchlua.random"
+local runs = require "orchlua.run"
+local store = require "orchlua.store.memory"
+local task = require "orchlua.task"
+
+local value = core.value
+
+local M = {}
+
+-- How often ready runs are driven before the loop has its turn.
+local ROUNDS_AT_ONCE = 64
+
+---@class orchlua.Runtime
+local Runtime = {}
+Runtime.__index = Runtime
+
+local option_names = { store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true }
+
+local function checked_config(given)
+  if given == nil then return config.default() end
+  if getmetatable(given) or given.defaults and given.folder then return given end
+  local checked, err = config.check(given, ".", "config")
+  if not checked then error(err.message, 3) end
+  return checked
+end
+
+--- Makes a runtime.
+---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, on_record: fun(record)?, on_call: fun(what, call)? }
+---@return orchlua.Runtime
+function M.new(options)
+  options = options or {}
+  for name in pairs(options) do
+    if not option_names[name] then error(("orchlua.runtime has no option `%s`"):format(tostring(name)), 3) end
+  end
+  if options.store and options.store ~= ":memory:" then
+    error("this release keeps runs in memory only: store is \":memory:\"", 3)
+  end
+  local loop = core.loop.new()
+  local self = setmetatable({
+    loop_handle = loop, options = options, tasks = task.new(), store = store.new(), runs = {}, order = {}, alive = 0,
+    clock = options.virtual_time and clock.virtual() or clock.real(loop, core.loop.clock),
+    config = checked_config(options.config), queues = {}, calls = {}, awake = {},
+    seed = options.seed or (options.virtual_time and 0 or random.seed()),
+  }, Runtime)
+  self.jitter_state = self.seed
+  self.agents = agents.new(self.config, loop)
+  self:user_functions()
+  return self
+end
+
+-- Functions of the configuration: called with plain values, answering with one.
+function Runtime:user_functions()
+  self.functions = { GENERATE_TASKS = builtin_functions.GENERATE_TASKS.fn }
+  for name, fn in pairs(self.config.functions) do
+    self.functions[name] = function(_, ...)
+      local result, message = value.from_lua(fn(...))
+      if result == nil then errors.raise("type", ("%s gave no value: %s"):format(name, message)) end
+      return result
+    end
+  end
+end
+
+--- The functions a program may call here: the built-in ones and the configuration's.
+---@param checked table   a checked configuration
+---@return table<string, table>
+function M.signatures(checked)
+  local signatures = {}
+  for name, signature in pairs(builtin_functions) do signatures[name] = signature end
+  for name in pairs(checked and checked.functions or {}) do
+    local known = builtin_functions[name]
+    signatures[name] = { min = known and known.min or 0, max = known and known.max or math.huge, user = true }
+  end
+  return signatures
+end
+
+-- Runs -------------------------------------------------------------------------
+
+local function check_inputs(program, given)
+  local inputs, declared = value.object {}, {}
+  for _, input in ipairs(program.inputs) do declared[input.name] = input end
+  local names = {}
+  for name in pairs(given or {}) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    if not declared[name] then return nil, errors.new("input", ("the program declares no input `%s`"):format(name)) end
+    local converted, message = value.from_lua(given[name])
+    if converted == nil then return nil, errors.new("input", ("input `%s` is no value: %s"):format(name, message)) end
+    operators.set_field(inputs, name, converted)
+  end
+  for _, input in ipairs(program.inputs) do
+    if input.required and inputs[input.name] == nil then
+      return nil, errors.new("input", ("the program needs the input `%s`"):format(input.name), { hint = ("--input %s=…"):format(input.name) })
+    end
+  end
+  return inputs
+end
+
+local function unique_id(self)
+  local id
+  repeat
+    id = ("%08x"):format(math.floor(self:jitter() * 0x100000000))
+  until not self.runs[id]
+  return id
+end
+
+--- Starts a run of a program; it goes on in `loop`.
+---@param program orchlua.Program
+---@param options? { input: table?, run_id: string?, folder: string?, path: table? }
+---@return orchlua.Run? run, orchlua.Error? err
+function Runtime:start(program, options)
+  options = options or {}
+  local inputs, err = check_inputs(program, options.input)
+  if not inputs then return nil, err end
+  local id = options.run_id or (self.clock.virtual and "seed-" .. self.seed or unique_id(self))
+  if self.runs[id] then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
+  program:link(operators)
+  local run = runs.new {
+    id = id, program = program, inputs = inputs, seed = self:run_seed(), clock = self.clock, config = options.policy or self.config,
+    store = self.store, functions = self.functions, max_steps = self.options.max_steps, listener = self.options.on_record,
+    event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
+  }
+  run.folder, run.path = options.folder or program.folder or ".", options.path
+  run.on_row = function(touched) self:touch(touched) end
+  self.runs[id] = run
+  self.order[#self.order + 1] = run
+  self.alive = self.alive + 1
+  run:start()
+  self:touch(run)
+  return run
+end
+
+-- With a seed every run has its own, so that two in one process differ.
+function Runtime:run_seed()
+  if not self.options.seed and not self.clock.virtual then return random.seed() end
+  self.seeded = (self.seeded or 0) + 1
+  return self.seed + (self.seeded - 1) * 7919
+end
+
+--- A random number in [0, 1) that is no run's: for pauses between tries.
+function Runtime:jitter()
+  local number
+  number, self.jitter_state = random.next(self.jitter_state)
+  return number
+end
+
+--- Puts a run among those to be driven.
+function Runtime:touch(run)
+  if not run.touched then
+    run.touched = true
+    self.awake[#self.awake + 1] = run
+  end
+end
+
+-- Effects -----------------------------------------------------------------------
+
+--- The queue of an agent: one for each entry of the configuration.
+function Runtime:queue(agent)
+  local found = self.queues[agent]
+  if not found then
+    found = queue.new(agent.concurrency or self.config.defaults.concurrency, agent.name)
+    self.queues[agent] = found
+  end
+  return found
+end
+
+--- Tells whoever watches (the live view) what becomes of a call.
+function Runtime:notice(watched, what, err)
+  if self.options.on_call then self.options.on_call(what, watched, err) end
+end
+
+local function deliver_reply(self, run, request, outcome)
+  self.calls[request] = nil
+  run:deliver { kind = "reply", request = request.number, outcome = outcome }
+end
+
+local effects = {}
+
+function effects.request(self, run, effect)
+  local request = effect.request
+  if request.kind == "run" then return self:start_child(run, request) end
+  local ended = false
+  local started = call.start(self, run, request, run.path, function(outcome)
+    ended = true
+    self:notice(self.calls[request] or { request = request, run = run }, "end", outcome.error)
+    deliver_reply(self, run, request, outcome)
+  end)
+  if not ended then self.calls[request] = started end
+end
+
+function effects.abandon(self, _, effect)
+  local started = self.calls[effect.request]
+  self.calls[effect.request] = nil
+  if started then
+    self:notice(started, "end")
+    started:abandon()
+  end
+end
+
+function effects.record(self, _, effect)
+  self.options.on_record(effect.record)
+end
+
+local function perform(self, run)
+  local outbox = run.outbox
+  while #outbox > 0 do
+    run.outbox = {}
+    for _, effect in ipairs(outbox) do effects[effect.kind](self, run, effect) end
+    outbox = run.outbox
+  end
+end
+
+--- A sub-run: its result is the request's answer.
+function Runtime:start_child(parent, request)
+  local function answer(outcome)
+    outcome.attempts, outcome.duration = 1, outcome.duration or 0
+    deliver_reply(self, parent, request, outcome)
+  end
+  local program, err = self:compile_file(parent.folder, request.file)
+  if not program then return answer { error = err } end
+  local child
+  child, err = self:start(program, { input = request.input, run_id = request.key, folder = program.folder, path = parent.path })
+  if not child then return answer { error = err } end
+  self.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
+  child.on_end = function(ended)
+    if not self.calls[request] then return end
+    if ended.status == "completed" then return answer { value = ended.result, duration = ended.duration } end
+    answer { error = errors.new(ended.error.type, ("%s: %s"):format(request.file, ended.error.message), { cause = ended.error }), duration = ended.duration }
+  end
+end
+
+--- Compiles a program of a sub-run: a file beside the program that starts it, or below.
+function Runtime:compile_file(folder, file)
+  if not self.options_compile then return nil, errors.new("event", "this runtime cannot compile files") end
+  return self.options_compile(folder, file, self.config)
+end
+
+-- The loop -------------------------------------------------------------------------
+
+local function ended(self, run)
+  if run.accounted then return end
+  run.accounted = true
+  self.alive = self.alive - 1
+  if run.on_end then run.on_end(run) end
+end
+
+local function drive_ready(self)
+  for _ = 1, ROUNDS_AT_ONCE do
+    local awake = self.awake
+    if #awake == 0 then return end
+    self.awake = {}
+    for _, run in ipairs(awake) do
+      run.touched = false
+      run:drive()
+      perform(self, run)
+      if run.status ~= "running" then
+        ended(self, run)
+      elseif run.awake then
+        self:touch(run)
+      end
+    end
+  end
+end
+
+local function all_parked(self)
+  for _, run in ipairs(self.order) do
+    if run.status == "running" and not run:parked() then return false end
+  end
+  return true
+end
+
+-- How long the loop may wait: not at all while a run is ready.
+local function patience(self)
+  if #self.awake > 0 then return 0 end
+  local seconds = self.clock:next()
+  if seconds == math.huge then return nil end
+  return seconds
+end
+
+--- One turn: runs, effects, timers, the world.
+---@return boolean more   whether anything is left that can happen
+function Runtime:turn()
+  drive_ready(self)
+  if #self.awake == 0 and self.clock:fire() then
+    if self.clock.virtual then return true end
+    if #self.awake > 0 then return true end
+  end
+  if self.alive == 0 then return false end
+  local seconds = patience(self)
+  if self.clock.virtual and seconds == 0 then seconds = 0 end
+  local active = self.loop_handle:turn(seconds)
+  return active or seconds ~= nil or #self.awake > 0
+end
+
+--- Goes on until every run has ended. With `until_parked`, also returns when all
+--- that is left only waits for timers or signals; with `stop`, when it says so.
+---@param options? { until_parked: boolean?, stop: (fun(): boolean)? }
+function Runtime:loop(options)
+  options = options or {}
+  while self.alive > 0 do
+    drive_ready(self)
+    if options.stop and options.stop() then return end
+    if self.alive == 0 then return end
+    if options.until_parked and #self.awake == 0 and all_parked(self) then return end
+    if not self:turn() and self.alive > 0 and #self.awake == 0 then return end
+  end
+end
+
+-- From outside ------------------------------------------------------------------------
+
+local function running(self, id)
+  local run = self.runs[id]
+  if not run then return nil, errors.new("run", ("there is no run `%s`"):format(id)) end
+  if run.status ~= "running" then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, run.status)) end
+  return run
+end
+
+--- Hands a run a signal.
+---@param id string
+---@param name string
+---@param signalled any   a plain value
+---@return boolean? ok, orchlua.Error? err
+function Runtime:signal(id, name, signalled)
+  local run, err = running(self, id)
+  if not run then return nil, err end
+  local converted, message = value.from_lua(signalled)
+  if converted == nil then return nil, errors.new("signal", "the signal's value is no value: " .. message) end
+  run:deliver { kind = "signal", name = name, value = converted }
+  return true
+end
+
+--- Cancels a run: its FINALLY blocks run, then it ends.
+---@return boolean? ok, orchlua.Error? err
+function Runtime:cancel(id, reason)
+  local run, err = running(self, id)
+  if not run then return nil, err end
+  run:deliver { kind = "cancel", reason = reason }
+  return true
+end
+
+--- Asks an agent from inside an agent or a handler: waits for its answer.
+---@param context table   the call this is made inside
+---@return any answer, orchlua.Error? err
+function Runtime:ask(context, agent_id, prompt)
+  local co, outcome = coroutine.running(), nil
+  local path = setmetatable({}, { __index = context.path })
+  if context.agent then path[context.agent.name] = true end
+  context.asked = (context.asked or 0) + 1
+  local request = {
+    kind = "agent", agent_id = agent_id, prompt = prompt, data = value.object {}, key = ("%s/%d"):format(context.request.key, context.asked),
+  }
+  local waiting = false
+  local asked = call.start(self, context.run, request, path, function(how)
+    outcome = how
+    if waiting then self.loop_handle:resume(co) end
+  end)
+  if not outcome then
+    waiting = true
+    local guard <close> = setmetatable({}, { __close = function() asked:abandon() end })
+    coroutine.yield(guard)
+  end
+  if outcome.error then return nil, outcome.error end
+  return outcome.value
+end
+
+--- Waits inside an agent or a handler, on the runtime's clock.
+function Runtime:sleep(seconds)
+  local co = coroutine.running()
+  local due <close> = setmetatable({ due = self.clock:after(seconds, clock.REPLY, function() self.loop_handle:resume(co) end) },
+    { __close = function(held) self.clock:cancel(held.due) end })
+  coroutine.yield(due)
+end
+
+--- Ends everything: calls in flight, then the loop. May be called twice.
+function Runtime:close()
+  for _, started in pairs(self.calls) do
+    if started.abandon then started:abandon() end
+  end
+  self.calls = {}
+  self.loop_handle:close()
+end
+
+return M

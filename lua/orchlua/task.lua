@@ -1,0 +1,61 @@
+-- User code in Lua (agents, event handlers) in coroutines: it may wait without
+-- stopping the loop. Coroutines that ended well are used again. Which call a
+-- coroutine works for is known here, so that `orchlua.ask` and its like find it.
+
+local M = {}
+
+---@class orchlua.Tasks
+local Tasks = {}
+Tasks.__index = Tasks
+
+--- A pool of tasks.
+function M.new()
+  return setmetatable({ idle = {} }, Tasks)
+end
+
+-- By coroutine, the context it was started with.
+local contexts = setmetatable({}, { __mode = "k" })
+
+--- The context of the task that is running, or nil outside of any.
+function M.context()
+  return contexts[coroutine.running()]
+end
+
+local function work(self, co)
+  while true do
+    local fn, argument, extra, done = coroutine.yield()
+    local ok, result = pcall(fn, argument, extra)
+    contexts[co] = nil
+    self.idle[#self.idle + 1] = co
+    done(ok, result)
+  end
+end
+
+local function take(self)
+  local co = table.remove(self.idle)
+  if co then return co end
+  co = coroutine.create(work)
+  assert(coroutine.resume(co, self, co))
+  return co
+end
+
+--- Runs `fn(argument, extra)` in a coroutine; `done(ok, result)` is called when it has
+--- returned or raised, before this returns if it never waits.
+---@param context table
+---@param done fun(ok: boolean, result: any)
+---@return thread
+function Tasks:start(context, fn, argument, extra, done)
+  local co = take(self)
+  contexts[co] = context
+  local ok, message = coroutine.resume(co, fn, argument, extra, done)
+  if not ok then error(message, 0) end
+  return co
+end
+
+--- Ends a task that waits: its `<close>` variables end what it waited for.
+function Tasks.stop(co)
+  contexts[co] = nil
+  if coroutine.status(co) == "suspended" then coroutine.close(co) end
+end
+
+return M
