@@ -259,6 +259,18 @@ describe("the policy", function()
     assert.is_true(config.allows_event(it, "a:b"))
   end)
 
+  it("can be narrowed and never widened", function()
+    local it = checked { policy = { events = { "a:*", "b:x" } }, agents = { a = nothing } }
+    local narrowed = assert(config.narrow(it, { events = { "a:x", "c:*" }, agents = { "a" } }, "front matter"))
+    assert.equal(it.agents, narrowed.agents)
+    assert.is_true(config.allows_event(narrowed, "a:x"))
+    assert.same({ false, 'front matter.events allows only "a:x", "c:*"' }, { config.allows_event(narrowed, "a:y") })
+    assert.same({ false, 'policy.events allows only "a:*", "b:x"' }, { config.allows_event(narrowed, "c:x") })
+    assert.is_false((config.allows_agent(narrowed, "b")))
+    assert.is_true(config.allows_event(it, "a:y"))
+    assert.equal("config", select(2, config.narrow(it, { events = "x" }, "front matter")).type)
+  end)
+
   it("names a rule that is no text", function()
     assert.equal("policy.agents[2]: expected a text that is not empty, got 1", problems_of { policy = { agents = { "a", 1 } } })
     assert.equal("policy.agent: unknown field; did you mean `agents`?", problems_of { policy = { agent = {} } })

@@ -46,6 +46,8 @@ local MAX_REPLY = 64 * 1024 * 1024
 ---@class orchlua.Config.Policy             globs as keys; an absent table allows everything
 ---@field events? table<string, true>
 ---@field agents? table<string, true>
+---@field source? string                    what messages call it; `policy` unless given
+---@field outer? orchlua.Config.Policy      the one that it narrows
 
 M.match = globs.match
 
@@ -119,6 +121,11 @@ function Problems:fields(path, given, schema)
     end
   end
   return normal
+end
+
+-- All problems as one error: a line of the message each, and a list.
+function Problems:error(file)
+  return errors.new("config", table.concat(self, "\n"), { file = file, problems = { table.unpack(self) } })
 end
 
 -- Calls `check(path, name, value)` for every entry of a table of named things;
@@ -244,7 +251,7 @@ end
 local REPLACEABLE = { GENERATE_TASKS = true }
 
 local function check_functions(problems, given)
-  local built_in = given and require "orchlua.functions".names or {}
+  local built_in = given and require "orchlua.functions" or {}
   return problems:named("functions", given, function(path, name, value)
     if not name:find "^[A-Z][A-Z0-9_]*$" then
       return problems:add(path, "a function's name is upper-case letters, digits and `_`")
@@ -321,8 +328,8 @@ function M.check(given, folder, path)
   config.functions = check_functions(problems, given.functions)
   config.patterns = check_patterns(problems, given.patterns)
   config.policy = check_section(problems, "policy", given.policy, POLICY)
-  if #problems == 0 then return config end
-  return nil, errors.new("config", table.concat(problems, "\n"), { file = path, problems = { table.unpack(problems) } })
+  if #problems > 0 then return nil, problems:error(path) end
+  return config
 end
 
 --- The configuration of a run that has none: it knows no agents.
@@ -331,13 +338,21 @@ function M.default() return assert(M.check({}, ".")) end
 
 -- What the policy allows --------------------------------------------------
 
-local function allows(config, section, name)
-  local allowed = config.policy[section]
-  if not allowed or globs.match(allowed, name) then return true end
+local function rule_text(policy, section)
   local quoted = {}
-  for index, rule in ipairs(sorted_keys(allowed)) do quoted[index] = ('"%s"'):format(rule) end
-  if #quoted == 0 then return false, ("policy.%s allows none"):format(section) end
-  return false, ("policy.%s allows only %s"):format(section, table.concat(quoted, ", "))
+  for index, rule in ipairs(sorted_keys(policy[section])) do quoted[index] = ('"%s"'):format(rule) end
+  local source = (policy.source or "policy") .. "." .. section
+  if #quoted == 0 then return source .. " allows none" end
+  return source .. " allows only " .. table.concat(quoted, ", ")
+end
+
+local function allows(config, section, name)
+  local policy = config.policy
+  while policy do
+    if policy[section] and not globs.match(policy[section], name) then return false, rule_text(policy, section) end
+    policy = policy.outer
+  end
+  return true
 end
 
 --- Whether a program may emit the event; if not, the rule that says so.
@@ -351,6 +366,19 @@ function M.allows_event(config, name) return allows(config, "events", name) end
 ---@param agent_id string
 ---@return boolean allowed, string? rule
 function M.allows_agent(config, agent_id) return allows(config, "agents", agent_id) end
+
+--- The configuration with less allowed: what its own policy and `policy` both allow.
+---@param config orchlua.Config
+---@param policy { events?: string[], agents?: string[] }  globs, as in a configuration
+---@param source string     what messages call it
+---@return orchlua.Config? narrowed, orchlua.Error? problem
+function M.narrow(config, policy, source)
+  local problems = setmetatable({}, Problems)
+  local inner = check_section(problems, source, policy, POLICY)
+  if #problems > 0 then return nil, problems:error() end
+  inner.source, inner.outer = source, config.policy
+  return setmetatable({ policy = inner }, { __index = config })
+end
 
 -- Files -------------------------------------------------------------------
 

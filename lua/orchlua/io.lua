@@ -160,7 +160,7 @@ end
 -- The library's functions -------------------------------------------------
 
 local function check_options(name, options, schema, positional)
-  local function refuse(text) error(("orchlua.%s: %s"):format(name, text), 4) end
+  local function refuse(text) error(("orchlua.%s: %s"):format(name, text), 0) end
   if type(options) ~= "table" then refuse("expected a table of options") end
   if not coroutine.isyieldable() then refuse("can only wait inside an agent or a handler") end
   for key, given in pairs(options) do
@@ -185,7 +185,7 @@ local EXEC = {
 
 local function command_line(options)
   local args, expected = fields.command_line(table.move(options, 1, #options, 1, {}))
-  if not args then error("orchlua.exec: expected " .. expected, 3) end
+  if not args then error("orchlua.exec: expected " .. expected, 0) end
   return args
 end
 
@@ -218,7 +218,7 @@ local function json_text(given)
   local ordered, problem = value.from_lua(given)
   local text
   if ordered ~= nil then text, problem = json.encode(ordered) end
-  if not text then error("orchlua.http: json: " .. tostring(problem), 4) end
+  if not text then error("orchlua.http: json: " .. tostring(problem), 0) end
   return text
 end
 
@@ -240,8 +240,8 @@ function M.header_list(map, defaults)
 end
 
 local function http_request(options)
-  if not options.url then error("orchlua.http: url: expected an address", 3) end
-  if options.body and options.json ~= nil then error("orchlua.http: give `body` or `json`, not both", 3) end
+  if not options.url then error("orchlua.http: url: expected an address", 0) end
+  if options.body and options.json ~= nil then error("orchlua.http: give `body` or `json`, not both", 0) end
   local body, defaults = options.body, nil
   if options.json ~= nil then
     body, defaults = json_text(options.json), { ["Content-Type"] = "application/json" }

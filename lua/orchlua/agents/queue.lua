@@ -127,18 +127,6 @@ function Queue:enter(request, start, path)
   end
 end
 
---- Gives back what `enter` gave, and starts whoever is next.
----@param request table
-function Queue:leave(request)
-  local held = self.held[request]
-  if not held then error("the request has no place in the queue", 2) end
-  self.held[request] = nil
-  if held == "place" then
-    self.active = self.active - 1
-    admit(self)
-  end
-end
-
 --- Takes a request that waits out of the line.
 ---@param request table
 ---@return boolean waited  false when it was not in line: it has started, left, or never came
@@ -152,6 +140,21 @@ function Queue:remove(request)
   if is_empty(line.entries) then
     unlink(line)
     self.line_of[line.run_id] = nil
+  end
+  return true
+end
+
+--- Ends what `enter` began, wherever the request is: gives back its place and
+--- starts whoever is next, or takes it out of the line.
+---@param request table
+---@return boolean left  false when it had left before
+function Queue:leave(request)
+  local held = self.held[request]
+  if not held then return self:remove(request) end
+  self.held[request] = nil
+  if held == "place" then
+    self.active = self.active - 1
+    admit(self)
   end
   return true
 end

@@ -92,7 +92,7 @@ end
 function Writer:helper(name)
   local known = self.helpers[name]
   if known then return known end
-  self.helpers[name] = "h_" .. name
+  self.helpers[name] = "h_" .. name:gsub("%W", "_")
   self.program.helper_names[name] = true
   return self.helpers[name]
 end
@@ -265,7 +265,7 @@ function Writer:text()
   table.sort(declared)
   local head = { "local H = ..." }
   for _, name in ipairs(declared) do
-    head[#head + 1] = ("local h_%s = H[%s]"):format(name, self.quote(name))
+    head[#head + 1] = ("local %s = H[%s]"):format(self.helpers[name], self.quote(name))
   end
   head[#head + 1] = "return function(f, v, run)"
   local body = table.concat(self.parts):gsub("\1(%d+)\1", function(group) return spill(self, tonumber(group)) end)

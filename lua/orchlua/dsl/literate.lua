@@ -1,0 +1,165 @@
+-- Finds the programs in a Markdown file: its front matter, and the fenced blocks
+-- that are labelled `dsl`, or unlabelled and start as a program does.
+
+local words = require "orchlua.dsl.words"
+
+local M = {}
+
+---@class orchlua.LiterateProgram
+---@field title string
+---@field slug string
+---@field number integer       from 1, in the order of the file
+---@field text string
+---@field first_line integer   the line of the file its text begins on
+---@field indent integer       columns that the fence is indented by
+
+local function lines_of(text)
+  local lines = {}
+  for line in (text .. "\n"):gmatch "(.-)\r?\n" do lines[#lines + 1] = line end
+  return lines
+end
+
+-- Front matter ------------------------------------------------------------------
+
+local function front_matter(lines, diagnostics)
+  if lines[1] ~= "---" then return nil, 1 end
+  for i = 2, #lines do
+    if lines[i] == "---" or lines[i] == "..." then
+      local ok, parsed = pcall(function() return require("lyaml").load(table.concat(lines, "\n", 2, i - 1)) end)
+      if ok and type(parsed) == "table" then return parsed, i + 1 end
+      diagnostics[#diagnostics + 1] = {
+        severity = "error", line = 2, message = "the front matter is no YAML mapping" .. (ok and "" or ": " .. tostring(parsed):gsub("^.-:%d+: ", "")),
+      }
+      return nil, i + 1
+    end
+  end
+  return nil, 1
+end
+
+-- Blocks --------------------------------------------------------------------------
+
+local function starts_as_program(body)
+  for _, line in ipairs(body) do
+    if line:find "^##" then return true end
+    local first = line:match "^%s*(%S+)"
+    if first and first:sub(1, 1) ~= "#" then
+      local word = first:match "^(%u+)"
+      for _, statement in ipairs(words.statements) do
+        if word == statement then return true end
+      end
+      return false
+    end
+  end
+  return false
+end
+
+local function is_program(info, body)
+  local label = info:match "^%s*(%S*)"
+  if label:lower() == "dsl" then return true end
+  return label == "" and starts_as_program(body)
+end
+
+-- The fence that opens on a line: its indentation, mark and info string.
+local function opening(line)
+  local indent, mark, info = line:match "^( *)(```+)([^`]*)$"
+  if not indent then indent, mark, info = line:match "^( *)(~~~+)(.*)$" end
+  return indent, mark, info
+end
+
+local function closes(line, mark)
+  local found = line:match "^ *([`~]+)%s*$"
+  return found ~= nil and #found >= #mark and found == mark:sub(1, 1):rep(#found)
+end
+
+--- The slug of a title: lower case, words joined by `-`.
+---@param title string
+function M.slug(title)
+  local slug = title:lower():gsub("[^%w%s_-]", ""):gsub("%s+", "-"):gsub("%-%-+", "-")
+  return (slug:match "^%-*(.-)%-*$")
+end
+
+local function own_title(body)
+  for _, line in ipairs(body) do
+    local title = line:match "^##%s*([^#].-)%s*$"
+    if title then return title end
+  end
+end
+
+local function unique_slug(title, programs)
+  local slug, count = M.slug(title), 1
+  if slug == "" then slug = "program" end
+  local function taken(candidate)
+    for _, program in ipairs(programs) do
+      if program.slug == candidate then return true end
+    end
+  end
+  local candidate = slug
+  while taken(candidate) do
+    count = count + 1
+    candidate = slug .. "-" .. count
+  end
+  return candidate
+end
+
+local function add_program(programs, body, heading, first_line, indent)
+  local title = own_title(body) or heading or ("program %d"):format(#programs + 1)
+  programs[#programs + 1] = {
+    title = title, slug = unique_slug(title, programs), number = #programs + 1, text = table.concat(body, "\n") .. "\n",
+    first_line = first_line, indent = indent,
+  }
+end
+
+-- The block that opens at line `i`: its lines without the fence's indentation, and the line after it.
+local function block_at(lines, i, indent, mark)
+  local body, last = {}, #lines
+  for j = i + 1, #lines do
+    if closes(lines[j], mark) then
+      last = j
+      break
+    end
+    body[#body + 1] = lines[j]:gsub("^" .. (" ?"):rep(#indent), "")
+  end
+  return body, last + 1
+end
+
+--- Finds the programs of a Markdown file.
+---@param text string
+---@return { front: table?, programs: orchlua.LiterateProgram[], diagnostics: table[] }
+function M.programs(text)
+  local lines, diagnostics, programs, heading = lines_of((text:gsub("^\239\187\191", ""))), {}, {}, nil
+  local front, i = front_matter(lines, diagnostics)
+  while i <= #lines do
+    local indent, mark, info = opening(lines[i])
+    if indent then
+      local body, after = block_at(lines, i, indent, mark)
+      if is_program(info, body) then add_program(programs, body, heading, i + 1, #indent) end
+      i = after
+    else
+      heading = lines[i]:match "^#+%s+(.-)%s*#*%s*$" or heading
+      i = i + 1
+    end
+  end
+  return { front = front, programs = programs, diagnostics = diagnostics }
+end
+
+--- Finds one program by its number, its slug or a unique beginning of it.
+---@param programs orchlua.LiterateProgram[]
+---@param selector string
+---@return orchlua.LiterateProgram? program, string? message
+function M.find(programs, selector)
+  local by_number, matching = programs[math.tointeger(tonumber(selector)) or 0], {}
+  if by_number then return by_number end
+  for _, program in ipairs(programs) do
+    if program.slug == selector then return program end
+    if selector ~= "" and program.slug:sub(1, #selector) == selector then matching[#matching + 1] = program end
+  end
+  if #matching == 1 then return matching[1] end
+  local list = {}
+  for _, program in ipairs(#matching > 1 and matching or programs) do
+    list[#list + 1] = ("  %d  #%s"):format(program.number, program.slug)
+  end
+  return nil, ("%s `#%s`; there %s\n%s"):format(#matching > 1 and "more than one program begins with" or "no program is called", selector,
+    #list == 1 and "is" or "are", table.concat(list, "\n"))
+end
+
+return M
