@@ -1,32 +1,84 @@
-# orchlua: `make` builds into build/, `make demo` shows it at work, `make test`
-# proves it. Every target that needs packages asks tools/setup for them first.
+# orchlua. `make` builds into build/ and installs nothing; `make demo` and
+# `make test` first install what is missing. The targets:
+#   make demo    a real orchestration on real files, with agents of your own machine
+#   make test    every spec                 make lint    luacheck, strict C with gcc and clang
+#   make asan    the specs under sanitizers make bench   figures beside their floors
+#   make install PREFIX=… [DESTDIR=…]       make clean
 
-PREFIX   ?= /usr/local
-LUA      ?= lua5.4
-BUSTED   ?= /usr/bin/busted
-CC       ?= cc
-PKG      := lua5.4 libuv libcurl sqlite3 libcrypto
-WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
-CFLAGS   ?= -O2 -g
-B        := build
-CORE     := $(B)/lib/orchlua/core.so
-OBJECTS  := $(patsubst core/%.c,$(B)/core/%.o,$(wildcard core/*.c))
-ENV      := LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='$(B)/lib/?.so;;'
+PREFIX  ?= /usr/local
+DESTDIR ?=
+LUA     ?= lua5.4
+BUSTED  ?= /usr/bin/busted
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+B       ?= build
+
+PKG     := lua5.4 libuv libcurl libcrypto
+LIBS    := libuv libcurl libcrypto
+STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+CORE    := $(B)/lib/orchlua/core.so
+OBJECTS := $(patsubst core/%.c,$(B)/core/%.o,$(wildcard core/*.c))
+MODULES  = LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='$(B)/lib/?.so;;'
+SPECS   ?= spec
 
 .PHONY: all
 all: $(CORE) $(B)/orchlua
 
-$(B)/core/%.o: core/%.c core/core.h Makefile
+$(B)/core/%.o: core/%.c $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARN) $(CFLAGS) $$(pkg-config --cflags $(PKG)) -c $< -o $@
+	$(CC) $(STRICT) -fPIC -fvisibility=hidden $(CFLAGS) $$(pkg-config --cflags $(PKG)) -c $< -o $@
 
 $(CORE): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs libuv libcurl sqlite3 libcrypto) -lpthread
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs $(LIBS))
 
 $(B)/orchlua: bin/orchlua Makefile
 	@mkdir -p $(@D)
-	cp bin/orchlua $@ && chmod +x $@
+	cp bin/orchlua $@
+	chmod +x $@
+
+.PHONY: demo
+demo:
+	@tools/setup
+	@$(MAKE) --no-print-directory -s all
+	@echo; echo "A pipeline: four programs collect, clean, analyse and report on a CSV file."; echo
+	@$(B)/orchlua examples/pipeline/pipeline.dsl
+	@echo; echo "The program is examples/pipeline/pipeline.dsl; examples/README.md has five more."
+
+.PHONY: test
+test:
+	@tools/setup --test
+	@$(MAKE) --no-print-directory all
+	@tools/specs $(MODULES) $(LUA) $(BUSTED) $(SPECS)
+
+.PHONY: lint
+lint:
+	luacheck --quiet lua spec bench bin/orchlua examples
+	@for compiler in gcc clang; do \
+	  command -v $$compiler >/dev/null || { echo "lint: no $$compiler here, passed over"; continue; }; \
+	  echo "$$compiler: core/*.c"; \
+	  $$compiler $(STRICT) $$(pkg-config --cflags $(PKG)) -fsyntax-only core/*.c || exit 1; \
+	done
+
+# The specs under AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+.PHONY: asan
+asan:
+	@$(MAKE) --no-print-directory B=build/asan CC=gcc CFLAGS='$(SANITIZE)' LDFLAGS='-Wl,-z,nodelete' all
+	@tools/specs ORCHLUA_SANITIZED=1 ORCHLUA=build/asan/orchlua LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/asan/lib/?.so;;' \
+	  ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=spec/support/lsan.supp:print_suppressions=0 \
+	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" $(LUA) $(BUSTED) $(SPECS)
+
+.PHONY: bench
+bench: all
+	@$(MODULES) $(LUA) bench/run.lua
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua $(DESTDIR)$(PREFIX)/share/lua/5.4
+	install -m 755 bin/orchlua $(DESTDIR)$(PREFIX)/bin/orchlua
+	install -m 755 $(CORE) $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua/core.so
+	cd lua && find orchlua -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/lua/5.4/{} \;
 
 .PHONY: clean
 clean:

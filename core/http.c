@@ -1,6 +1,713 @@
+/* HTTP: `loop:request{…}`, a handle whose `head`, `read` and `body` wait for
+ * the answer as it comes. libcurl's multi interface tells which sockets and
+ * which time it waits for, libuv waits for them. libcurl's callbacks put what
+ * comes into the request's buffers; a body that nobody reads is paused. */
 #include "loop.h"
-static void end(struct handle *h){(void)h;}
-int orchlua_loop_request(lua_State *L){return luaL_error(L,"not yet");}
-static const luaL_Reg methods[]={{NULL,NULL}};
-const struct kind orchlua_request={"orchlua.request",methods,end,NULL};
-void orchlua_close_web(struct loop *l){(void)l;}
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum {
+  BODY_LIMIT = 64 * 1024 * 1024,
+  HEAD_LIMIT = 1024 * 1024,
+  WINDOW = 1024 * 1024,     /* unread bytes of a body before its transfer is paused */
+  KEPT_BUFFER = 64 * 1024,  /* a larger one is freed when it has been read */
+  CONNECT_TIMEOUT = 30000,  /* ms */
+  CONNECTIONS = 1024,       /* kept open for further requests */
+  IDLE_EASY = 256           /* easy handles kept for further requests */
+};
+
+/* What libcurl has in one loop. */
+struct web {
+  struct loop *loop;
+  CURLM *multi;
+  uv_timer_t *timer;
+  CURL *idle[IDLE_EASY];
+  size_t idle_count;
+};
+
+/* A socket that libcurl waits for. */
+struct watch {
+  uv_poll_t poll;
+  struct web *web;
+  curl_socket_t socket;
+};
+
+/* What the coroutine of a request waits for. */
+enum want { WANT_HEAD, WANT_PIECE, WANT_WHOLE };
+
+struct request {
+  struct handle handle;
+  CURL *easy; /* NULL once it is done or closed */
+  CURLU *url;
+  struct curl_slist *lines; /* the headers that are sent */
+  struct buffer head;       /* the header block that came last, as it came */
+  struct buffer body;       /* what was not read yet */
+  char *answered;           /* the address of the head, with no user in it */
+  size_t limit, received;
+  int status;
+  enum want want;
+  bool has_head;
+  bool follows;  /* redirects: a head may not be the last */
+  bool is_whole; /* all of the body is wanted at once: no pausing */
+  bool paused;
+  bool over_limit;
+  bool head_too_large;
+  CURLcode code;
+  char host[256]; /* that it failed with, `name:port` */
+  char detail[CURL_ERROR_SIZE];
+};
+
+/* Sockets and time ----------------------------------------------------------- */
+
+static void free_watch(uv_handle_t *handle) { free(handle->data); }
+
+static void finish_requests(struct web *web);
+
+static void act(struct web *web, curl_socket_t file, int events)
+{
+  int running;
+  curl_multi_socket_action(web->multi, file, events, &running);
+  finish_requests(web);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+  struct watch *watch = poll->data;
+  int flags = 0;
+  if (status < 0) flags |= CURL_CSELECT_ERR;
+  if ((events & UV_READABLE) != 0) flags |= CURL_CSELECT_IN;
+  if ((events & UV_WRITABLE) != 0) flags |= CURL_CSELECT_OUT;
+  act(watch->web, watch->socket, flags);
+}
+
+static struct watch *new_watch(struct web *web, curl_socket_t file)
+{
+  struct watch *watch = malloc(sizeof *watch);
+  if (watch == NULL) return NULL;
+  watch->web = web;
+  watch->socket = file;
+  if (uv_poll_init_socket(&web->loop->uv, &watch->poll, file) != 0) {
+    free(watch);
+    return NULL;
+  }
+  watch->poll.data = watch;
+  curl_multi_assign(web->multi, file, watch);
+  return watch;
+}
+
+/* libcurl tells what it waits for at a socket. */
+static int on_socket(CURL *easy, curl_socket_t file, int what, void *data, void *known)
+{
+  (void)easy;
+  struct web *web = data;
+  struct watch *watch = known;
+  if (what == CURL_POLL_REMOVE) {
+    if (watch != NULL) uv_close((uv_handle_t *)&watch->poll, free_watch);
+    curl_multi_assign(web->multi, file, NULL);
+    return 0;
+  }
+  if (watch == NULL) watch = new_watch(web, file);
+  if (watch == NULL) return -1;
+  int events = 0;
+  if (what != CURL_POLL_IN) events |= UV_WRITABLE;
+  if (what != CURL_POLL_OUT) events |= UV_READABLE;
+  return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : -1;
+}
+
+static void on_time(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
+
+/* libcurl tells how long it waits at most. It must not be called back from here. */
+static int on_timer_change(CURLM *multi, long milliseconds, void *data)
+{
+  (void)multi;
+  struct web *web = data;
+  if (milliseconds < 0) {
+    uv_timer_stop(web->timer);
+    return 0;
+  }
+  uv_update_time(&web->loop->uv);
+  uv_timer_start(web->timer, on_time, (uint64_t)milliseconds, 0);
+  return 0;
+}
+
+static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+  (void)data, (void)purpose;
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* libcurl's side of a loop ---------------------------------------------------- */
+
+static void start_curl(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+static void free_uv(uv_handle_t *handle) { free(handle); }
+
+/* The loop's, made when it is first needed; NULL when there is no memory. */
+static struct web *get_web(struct loop *loop)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (loop->web != NULL) return loop->web;
+  pthread_once(&once, start_curl);
+  struct web *web = calloc(1, sizeof *web);
+  if (web == NULL) return NULL;
+  web->loop = loop;
+  web->timer = malloc(sizeof *web->timer);
+  if (web->timer == NULL) goto no_timer;
+  web->multi = curl_multi_init();
+  if (web->multi == NULL) goto no_multi;
+  uv_timer_init(&loop->uv, web->timer);
+  web->timer->data = web;
+  curl_multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+  curl_multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
+  curl_multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
+  curl_multi_setopt(web->multi, CURLMOPT_TIMERDATA, web);
+  curl_multi_setopt(web->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
+  loop->web = web;
+  return web;
+no_multi:
+  free(web->timer);
+no_timer:
+  free(web);
+  return NULL;
+}
+
+void orchlua_close_web(struct loop *loop)
+{
+  struct web *web = loop->web;
+  if (web == NULL) return;
+  loop->web = NULL;
+  while (web->idle_count > 0) curl_easy_cleanup(web->idle[--web->idle_count]);
+  curl_multi_cleanup(web->multi);
+  uv_close((uv_handle_t *)web->timer, free_uv);
+  free(web);
+}
+
+static CURL *take_easy(struct web *web)
+{
+  return web->idle_count > 0 ? web->idle[--web->idle_count] : curl_easy_init();
+}
+
+static void give_easy(struct web *web, CURL *easy)
+{
+  if (web->idle_count == IDLE_EASY) {
+    curl_easy_cleanup(easy);
+    return;
+  }
+  curl_easy_reset(easy);
+  web->idle[web->idle_count++] = easy;
+}
+
+/* Takes the request away from libcurl, which aborts it when it is not done. */
+static void detach(struct request *request)
+{
+  if (request->easy == NULL) return;
+  struct web *web = request->handle.loop->web;
+  curl_multi_remove_handle(web->multi, request->easy);
+  give_easy(web, request->easy);
+  request->easy = NULL;
+  curl_slist_free_all(request->lines);
+  request->lines = NULL;
+  curl_url_cleanup(request->url);
+  request->url = NULL;
+}
+
+/* The answer, as libcurl hands it over ---------------------------------------- */
+
+static void wake(struct request *request, enum want most)
+{
+  if (request->want <= most) orchlua_ready(&request->handle);
+}
+
+/* The head that came is the answer's: no interim one, nor one that is followed. */
+static void take_head(struct request *request)
+{
+  char *url = NULL;
+  if (request->has_head || request->status == 0) return;
+  request->has_head = true;
+  curl_easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
+  if (url != NULL) request->answered = strdup(url);
+  wake(request, WANT_HEAD);
+}
+
+static bool append(struct buffer *buffer, const char *data, size_t size)
+{
+  if (!orchlua_reserve(buffer, size)) return false;
+  memcpy(buffer->data + buffer->size, data, size);
+  buffer->size += size;
+  return true;
+}
+
+/* "HTTP/1.1 200 OK": a new block begins. */
+static void begin_head(struct request *request, const char *line, size_t size)
+{
+  const char *space = memchr(line, ' ', size);
+  request->head.size = 0;
+  request->status = 0;
+  if (space == NULL) return;
+  for (const char *digit = space + 1; digit < line + size && *digit >= '0' && *digit <= '9'; digit++)
+    request->status = request->status * 10 + (*digit - '0');
+}
+
+static bool is_followed(const struct request *request)
+{
+  return request->follows && request->status >= 300 && request->status < 400;
+}
+
+/* One line of a header block; a block ends with an empty one. */
+static size_t on_header(char *line, size_t unit, size_t count, void *data)
+{
+  struct request *request = data;
+  size_t size = unit * count;
+  if (request->has_head) return size; /* a trailer */
+  if (size > 5 && memcmp(line, "HTTP/", 5) == 0) {
+    begin_head(request, line, size);
+  } else if (size > 0 && (line[0] == '\r' || line[0] == '\n')) {
+    if (request->status >= 200 && !is_followed(request)) take_head(request);
+  } else {
+    request->head_too_large = request->head.size + size > HEAD_LIMIT;
+    if (request->head_too_large || !append(&request->head, line, size)) return 0;
+  }
+  return size;
+}
+
+static size_t on_body(char *piece, size_t unit, size_t count, void *data)
+{
+  struct request *request = data;
+  size_t size = unit * count;
+  take_head(request);
+  if (!request->is_whole && request->body.size >= WINDOW) {
+    request->paused = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  request->over_limit = size > request->limit - request->received;
+  if (request->over_limit || !append(&request->body, piece, size)) return 0;
+  request->received += size;
+  wake(request, WANT_PIECE);
+  return size;
+}
+
+/* Writes down which server it was: the messages of a failure name it. */
+static void note_host(struct request *request)
+{
+  char *url = NULL, *host = NULL, *port = NULL;
+  CURLU *parts = curl_url();
+  curl_easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
+  if (parts != NULL && url != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
+    curl_url_get(parts, CURLUPART_HOST, &host, 0);
+    curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+  }
+  snprintf(request->host, sizeof request->host, "%s:%s", host != NULL ? host : "the server", port != NULL ? port : "?");
+  curl_free(host);
+  curl_free(port);
+  curl_url_cleanup(parts);
+}
+
+static void note_failure(struct request *request, CURLcode code)
+{
+  long number = 0;
+  request->code = code;
+  note_host(request);
+  if (code != CURLE_COULDNT_CONNECT) return;
+  curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+  if (number != 0) snprintf(request->detail, sizeof request->detail, "%s", uv_strerror((int)-number));
+}
+
+static void finish_requests(struct web *web)
+{
+  CURLMsg *message;
+  int left;
+  while ((message = curl_multi_info_read(web->multi, &left)) != NULL) {
+    struct request *request = NULL;
+    if (message->msg != CURLMSG_DONE) continue;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
+    if (message->data.result != CURLE_OK) note_failure(request, message->data.result);
+    else take_head(request);
+    detach(request);
+    wake(request, WANT_WHOLE);
+  }
+}
+
+/* Reading the options ---------------------------------------------------------- */
+
+/* A request as its options say it. All of it lies in Lua values on the stack. */
+struct wish {
+  const char *method, *url, *ca_file, *proxy, *body;
+  size_t body_size, limit, follow;
+  uint64_t connect_timeout;
+  bool compressed;
+};
+
+/* What RFC 9110 calls a token: methods and names of headers are. */
+static bool is_token(const char *text)
+{
+  size_t size = strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+  return size > 0 && text[size] == '\0';
+}
+
+static void read_wish(lua_State *L, struct wish *wish)
+{
+  wish->url = orchlua_option_text(L, "url", NULL);
+  if (wish->url == NULL) luaL_error(L, "url: expected a string, got nil");
+  wish->body = orchlua_option_text(L, "body", &wish->body_size);
+  wish->method = orchlua_option_text(L, "method", NULL);
+  if (wish->method == NULL) wish->method = wish->body != NULL ? "POST" : "GET";
+  if (!is_token(wish->method)) luaL_error(L, "method: `%s` is none", wish->method);
+  wish->ca_file = orchlua_option_text(L, "ca_file", NULL);
+  wish->proxy = orchlua_option_text(L, "proxy", NULL);
+  wish->limit = orchlua_option_count(L, "limit", BODY_LIMIT);
+  wish->follow = orchlua_option_count(L, "follow", 0);
+  wish->connect_timeout = orchlua_option_seconds(L, "connect_timeout", CONNECT_TIMEOUT);
+  wish->compressed = orchlua_option_flag(L, "compressed");
+}
+
+/* Pushes the line of the header `{name, value}` on the top of the stack, as
+ * libcurl takes it. */
+static const char *push_line(lua_State *L)
+{
+  if (lua_type(L, -1) != LUA_TTABLE) luaL_error(L, "headers: expected {name, value}, got %s", luaL_typename(L, -1));
+  int name_type = lua_rawgeti(L, -1, 1), text_type = lua_rawgeti(L, -2, 2);
+  if (name_type != LUA_TSTRING || text_type != LUA_TSTRING) luaL_error(L, "headers: expected {name, value}, both strings");
+  const char *name = lua_tostring(L, -2), *text = lua_tostring(L, -1);
+  if (strlen(name) != lua_rawlen(L, -2) || !is_token(name)) luaL_error(L, "headers: `%s` is no name of a header", name);
+  if (strlen(text) != lua_rawlen(L, -1) || strpbrk(text, "\r\n") != NULL)
+    luaL_error(L, "headers: the value of `%s` contains a line break or a zero byte", name);
+  bool is_empty = text[strspn(text, " \t")] == '\0';
+  return is_empty ? lua_pushfstring(L, "%s;", name) : lua_pushfstring(L, "%s: %s", name, text);
+}
+
+static bool add_line(struct request *request, const char *line)
+{
+  struct curl_slist *lines = curl_slist_append(request->lines, line);
+  if (lines != NULL) request->lines = lines;
+  return lines != NULL;
+}
+
+static bool is_named(const char *line, const char *name)
+{
+  size_t size = strlen(name);
+  return strncasecmp(line, name, size) == 0 && (line[size] == ':' || line[size] == ';');
+}
+
+/* Takes the headers of the options over, and those that libcurl would add of
+ * itself out. */
+static void read_headers(lua_State *L, struct request *request)
+{
+  bool has_type = false, ok = true;
+  int type = lua_getfield(L, 2, "headers");
+  if (type != LUA_TNIL && type != LUA_TTABLE) luaL_error(L, "headers: expected a list of {name, value}");
+  lua_Integer count = type == LUA_TNIL ? 0 : luaL_len(L, -1);
+  int top = lua_gettop(L);
+  for (lua_Integer i = 1; i <= count && ok; i++) {
+    lua_rawgeti(L, top, i);
+    const char *line = push_line(L);
+    has_type = has_type || is_named(line, "Content-Type");
+    ok = add_line(request, line);
+    lua_settop(L, top);
+  }
+  ok = ok && add_line(request, "Expect:") && (has_type || add_line(request, "Content-Type:"));
+  if (!ok) luaL_error(L, "not enough memory");
+}
+
+/* Setting up the transfer ------------------------------------------------------ */
+
+/* Moves one part of the address that must not be shown into an option. */
+static CURLcode take_part(CURL *easy, CURLU *url, CURLUPart part, CURLoption option)
+{
+  char *text = NULL;
+  CURLUcode code = curl_url_get(url, part, &text, CURLU_URLDECODE);
+  if (code != CURLUE_OK) return code == CURLUE_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_OK;
+  CURLcode result = curl_easy_setopt(easy, option, text);
+  curl_free(text);
+  curl_url_set(url, part, NULL, 0);
+  return result;
+}
+
+/* The method, and what goes with it. A body belongs to what creates and changes. */
+static void set_method(CURL *easy, const struct wish *wish)
+{
+  static const char *const with_body[] = { "POST", "PUT", "PATCH" };
+  bool has_body = wish->body != NULL;
+  for (size_t i = 0; i < sizeof with_body / sizeof *with_body; i++)
+    has_body = has_body || strcmp(wish->method, with_body[i]) == 0;
+  if (has_body) {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wish->body_size);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, wish->body != NULL ? wish->body : "");
+  } else if (strcmp(wish->method, "HEAD") == 0) {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    return;
+  }
+  if (strcmp(wish->method, has_body ? "POST" : "GET") != 0)
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wish->method);
+}
+
+static void set_callbacks(CURL *easy, struct request *request)
+{
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->detail);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+}
+
+static void set_protocol(CURL *easy, bool is_secure)
+{
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "orchlua");
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name's look-up that is given up */
+  if (!is_secure) return;
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection of HTTP/2 than open another */
+}
+
+static CURLcode set_options(struct request *request, const struct wish *wish, bool is_secure)
+{
+  CURL *easy = request->easy;
+  set_callbacks(easy, request);
+  set_protocol(easy, is_secure);
+  set_method(easy, wish);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->lines);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)wish->connect_timeout);
+  if (wish->follow > 0) {
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)wish->follow);
+  }
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, request->url);
+  if (code == CURLE_OK && wish->ca_file != NULL) code = curl_easy_setopt(easy, CURLOPT_CAINFO, wish->ca_file);
+  if (code == CURLE_OK && wish->proxy != NULL) code = curl_easy_setopt(easy, CURLOPT_PROXY, wish->proxy);
+  if (code == CURLE_OK && wish->compressed) code = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  if (code == CURLE_OK) code = take_part(easy, request->url, CURLUPART_USER, CURLOPT_USERNAME);
+  if (code == CURLE_OK) code = take_part(easy, request->url, CURLUPART_PASSWORD, CURLOPT_PASSWORD);
+  return code;
+}
+
+/* Reads the address; NULL, or why it is none. */
+static const char *parse_url(struct request *request, const char *text, bool *is_secure)
+{
+  char *scheme = NULL;
+  request->url = curl_url();
+  if (request->url == NULL) return "not enough memory";
+  CURLUcode code = curl_url_set(request->url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+  if (code == CURLUE_OK) code = curl_url_get(request->url, CURLUPART_SCHEME, &scheme, 0);
+  if (code != CURLUE_OK) return curl_url_strerror(code);
+  *is_secure = strcmp(scheme, "https") == 0;
+  bool is_known = *is_secure || strcmp(scheme, "http") == 0;
+  curl_free(scheme);
+  return is_known ? NULL : "only http and https addresses can be asked";
+}
+
+/* Hands the request to libcurl; NULL, or why it could not. */
+static const char *start(struct loop *loop, struct request *request, const struct wish *wish)
+{
+  bool is_secure;
+  const char *problem = parse_url(request, wish->url, &is_secure);
+  if (problem != NULL) return problem;
+  struct web *web = get_web(loop);
+  CURL *easy = web != NULL ? take_easy(web) : NULL;
+  if (easy == NULL) return "not enough memory";
+  request->easy = easy;
+  CURLcode code = set_options(request, wish, is_secure);
+  if (code != CURLE_OK) return curl_easy_strerror(code);
+  CURLMcode added = curl_multi_add_handle(web->multi, easy);
+  return added == CURLM_OK ? NULL : curl_multi_strerror(added);
+}
+
+/* loop:request{…}: a handle, or nil and an error. */
+int orchlua_loop_request(lua_State *L)
+{
+  struct loop *loop = orchlua_check_loop(L);
+  struct wish wish = { 0 };
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  read_wish(L, &wish);
+  struct request *request = orchlua_new_handle(L, &orchlua_request, sizeof *request);
+  int at = lua_gettop(L);
+  read_headers(L, request);
+  request->limit = wish.limit;
+  request->follows = wish.follow > 0;
+  lua_getfield(L, 2, "body"); /* libcurl does not copy it */
+  lua_setiuservalue(L, at, 2);
+  lua_settop(L, at);
+  const char *problem = start(loop, request, &wish);
+  if (problem == NULL) return 1;
+  orchlua_discard(&request->handle);
+  return orchlua_failure(L, "transport", "cannot send the request: %s", problem);
+}
+
+/* The handle ------------------------------------------------------------------- */
+
+static void request_end(struct handle *handle)
+{
+  struct request *request = (struct request *)handle;
+  detach(request);
+  curl_slist_free_all(request->lines);
+  curl_url_cleanup(request->url);
+  orchlua_release(&request->head);
+  orchlua_release(&request->body);
+  free(request->answered);
+  request->answered = NULL;
+}
+
+static const char *describe(const struct request *request)
+{
+  if (request->head_too_large) return "the headers of the answer are too large";
+  return request->detail[0] != '\0' ? request->detail : curl_easy_strerror(request->code);
+}
+
+static int push_failure(lua_State *L, const struct request *request)
+{
+  const char *host = request->host, *detail = describe(request);
+  if (request->over_limit)
+    return orchlua_failure(L, "limit", "the answer of %s is larger than %zu bytes", host, request->limit);
+  switch (request->code) {
+  case CURLE_COULDNT_RESOLVE_HOST:
+    return orchlua_failure(L, "transport", "cannot find the address of %.*s", (int)(strrchr(host, ':') - host), host);
+  case CURLE_COULDNT_CONNECT:
+    return orchlua_failure(L, "transport", "cannot connect to %s: %s", host, detail);
+  case CURLE_OPERATION_TIMEDOUT:
+    return orchlua_failure(L, "transport", "cannot connect to %s: it takes too long", host);
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION:
+  case CURLE_SSL_CACERT_BADFILE:
+    return orchlua_failure(L, "transport", "no TLS with %s: %s", host, detail);
+  default:
+    return orchlua_failure(L, "transport", "%s: %s", host, detail);
+  }
+}
+
+static int await(lua_State *L, struct request *request, enum want want, lua_KFunction again)
+{
+  request->want = want;
+  return orchlua_await(L, &request->handle, again);
+}
+
+/* Adds the header on the top of the stack, under its name, to the table below
+ * both: `table name value` becomes `table`. */
+static void add_header(lua_State *L)
+{
+  lua_pushvalue(L, -2);
+  if (lua_rawget(L, -4) == LUA_TNIL) {
+    lua_pop(L, 1);
+  } else {
+    lua_insert(L, -2);
+    lua_pushliteral(L, ", ");
+    lua_insert(L, -2);
+    lua_concat(L, 3);
+  }
+  lua_rawset(L, -3);
+}
+
+static void push_name(lua_State *L, const char *name, size_t size)
+{
+  luaL_Buffer lower;
+  char *text = luaL_buffinitsize(L, &lower, size);
+  for (size_t i = 0; i < size; i++) text[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+  luaL_pushresultsize(&lower, size);
+}
+
+static void add_line_to(lua_State *L, const char *line, const char *end)
+{
+  const char *colon = memchr(line, ':', (size_t)(end - line));
+  if (colon == NULL) return;
+  const char *text = colon + 1;
+  while (text < end && (*text == ' ' || *text == '\t')) text++;
+  while (end > text && strchr(" \t\r\n", end[-1]) != NULL) end--;
+  push_name(L, line, (size_t)(colon - line));
+  lua_pushlstring(L, text, (size_t)(end - text));
+  add_header(L);
+}
+
+static void push_headers(lua_State *L, const struct buffer *head)
+{
+  lua_newtable(L);
+  const char *line = head->data, *end = line + head->size;
+  while (line < end) {
+    const char *feed = memchr(line, '\n', (size_t)(end - line));
+    const char *next = feed == NULL ? end : feed + 1;
+    add_line_to(L, line, next);
+    line = next;
+  }
+}
+
+/* handle:head(): `{status =, headers =, url =}`, or nil and an error. */
+static int head_again(lua_State *L, int status, lua_KContext context)
+{
+  (void)status, (void)context;
+  struct request *request = orchlua_check_handle(L);
+  if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
+  if (!request->has_head && request->easy != NULL) return await(L, request, WANT_HEAD, head_again);
+  if (!request->has_head) return push_failure(L, request);
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, request->status);
+  lua_setfield(L, -2, "status");
+  lua_pushstring(L, request->answered);
+  lua_setfield(L, -2, "url");
+  push_headers(L, &request->head);
+  lua_setfield(L, -2, "headers");
+  return 1;
+}
+
+/* Lets a paused transfer go on. libcurl may hand over more from inside. */
+static void go_on(struct request *request)
+{
+  if (!request->paused) return;
+  request->paused = false;
+  if (request->easy != NULL) curl_easy_pause(request->easy, CURLPAUSE_CONT);
+}
+
+/* Pushes what has come of the body and takes it out of the buffer. */
+static int push_body(lua_State *L, struct request *request)
+{
+  lua_pushlstring(L, request->body.data, request->body.size);
+  if (request->body.capacity > KEPT_BUFFER) orchlua_release(&request->body);
+  request->body.size = 0;
+  go_on(request);
+  return 1;
+}
+
+/* handle:read(): a piece of the body, nil at its end, or nil and an error. */
+static int read_again(lua_State *L, int status, lua_KContext context)
+{
+  (void)status, (void)context;
+  struct request *request = orchlua_check_handle(L);
+  if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
+  if (request->body.size > 0) return push_body(L, request);
+  if (request->easy != NULL) return await(L, request, WANT_PIECE, read_again);
+  if (request->code != CURLE_OK) return push_failure(L, request);
+  lua_pushnil(L);
+  return 1;
+}
+
+/* handle:body(): all that is left of the body, or nil and an error. */
+static int body_again(lua_State *L, int status, lua_KContext context)
+{
+  (void)status, (void)context;
+  struct request *request = orchlua_check_handle(L);
+  if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
+  request->is_whole = true;
+  go_on(request);
+  if (request->easy != NULL) return await(L, request, WANT_WHOLE, body_again);
+  if (request->code != CURLE_OK) return push_failure(L, request);
+  return push_body(L, request);
+}
+
+static int request_head(lua_State *L) { return head_again(L, LUA_OK, 0); }
+static int request_read(lua_State *L) { return read_again(L, LUA_OK, 0); }
+static int request_body(lua_State *L) { return body_again(L, LUA_OK, 0); }
+
+static const luaL_Reg methods[] = {
+  { "head", request_head }, { "read", request_read }, { "body", request_body }, { NULL, NULL }
+};
+
+const struct kind orchlua_request = { "orchlua.request", methods, request_end, NULL };

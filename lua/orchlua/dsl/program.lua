@@ -78,7 +78,7 @@ local function chain(parts)
     while true do
       local pc, part = frame[1], parts[1]
       for i = 2, #parts do
-        if pc and pc >= parts[i].first then part = parts[i] end
+        if pc >= parts[i].first then part = parts[i] end
       end
       local operation, site, a, b, c = part.fn(frame, v, run)
       if operation ~= "jump" then return operation, site, a, b, c end

@@ -108,7 +108,7 @@ end
 local function spill(level, part, frame)
   local site
   for i = 1, 250 do
-    local name, held = debug.getlocal(level + 1, i)
+    local name, held = debug.getlocal(level, i)
     if not name then break end
     local place = part.locals[name]
     if name == "at" then

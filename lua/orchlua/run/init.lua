@@ -74,7 +74,7 @@ end
 ---@return orchlua.Branch
 function Run:branch(unit, parent)
   self.branch_count = self.branch_count + 1
-  local frame = { nil, parent and parent.frame or nil }
+  local frame = { 0, parent and parent.frame or nil }
   for _, key in ipairs(unit.names) do frame[key] = null end
   local branch = { id = self.branch_count, unit = unit, frame = frame, parent = parent }
   branch.home = parent and parent.home or self.mailbox

@@ -2,7 +2,7 @@
 -- `f(frame, v, run)`, or several in a row when it waits very often, since Lua
 -- loads a function in time that grows with the square of its labels.
 --
--- A frame is plain data: `[1]` is where the branch stands (a pc; nil at the
+-- A frame is plain data: `[1]` is where the branch stands (a pc; 0 at the
 -- start), `[2]` the frame of the branch around it, every other key a name.
 
 local control = require "orchlua.dsl.emit.control"

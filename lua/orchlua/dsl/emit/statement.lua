@@ -225,8 +225,8 @@ function statement.Event(self, node)
     return close()
   end
   self:wait_in(close, ('"event", %d, %s, %s'):format(site, quote(node.name), data))
-  if node.as then self:assign(node.as.slot, "v") end
   self:waited()
+  if node.as then self:assign(node.as.slot, "v") end
 end
 
 --- Like `wait`, for an operation whose arguments are temporaries of an open
