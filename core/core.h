@@ -27,6 +27,22 @@ enum orchlua_kind orchlua_kind(lua_State *L, int index);
 void orchlua_set_array(lua_State *L);
 void orchlua_set_object(lua_State *L);
 
+enum {
+  ORCHLUA_DEEPEST = 1000,     /* how deep a value may be nested to be copied or written */
+  ORCHLUA_NUMBER_TEXT = 48    /* room for any number's text */
+};
+
+/* Writes the number at `index` as JavaScript prints it; gives the length, with no
+ * zero byte behind it counted. */
+size_t orchlua_number_text(lua_State *L, int index, char *out);
+
+/* How many bytes from the start of `s` are valid UTF-8. */
+size_t orchlua_valid_utf8(const char *s, size_t size);
+
+/* Pushes the JSON of the value at `index`; with an indent, over several lines.
+ * On a fault pushes nothing and gives the message. */
+const char *orchlua_push_json(lua_State *L, int index, const char *indent, size_t indent_size);
+
 /* Openers: each pushes its module's table. */
 int orchlua_open_value(lua_State *L);
 int orchlua_open_json(lua_State *L);

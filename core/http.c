@@ -5,6 +5,7 @@
 #include "loop.h"
 
 #include <curl/curl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,11 +335,13 @@ static void finish_requests(struct web *web)
 
 /* Reading the options ---------------------------------------------------------- */
 
+enum { BODY_INDEX = 3 }; /* on the stack of `loop:request` */
+
 /* A request as its options say it. All of it lies in Lua values on the stack. */
 struct wish {
   const char *method, *url, *ca_file, *proxy, *body;
   size_t body_size, limit, follow;
-  uint64_t connect_timeout;
+  long connect_timeout; /* in ms */
   bool compressed;
 };
 
@@ -349,11 +352,12 @@ static bool is_token(const char *text)
   return size > 0 && text[size] == '\0';
 }
 
+/* Leaves the body at `BODY_INDEX`, and the other strings above. */
 static void read_wish(lua_State *L, struct wish *wish)
 {
+  wish->body = orchlua_option_text(L, "body", &wish->body_size);
   wish->url = orchlua_option_text(L, "url", NULL);
   if (wish->url == NULL) luaL_error(L, "url: expected a string, got nil");
-  wish->body = orchlua_option_text(L, "body", &wish->body_size);
   wish->method = orchlua_option_text(L, "method", NULL);
   if (wish->method == NULL) wish->method = wish->body != NULL ? "POST" : "GET";
   if (!is_token(wish->method)) luaL_error(L, "method: `%s` is none", wish->method);
@@ -361,13 +365,14 @@ static void read_wish(lua_State *L, struct wish *wish)
   wish->proxy = orchlua_option_text(L, "proxy", NULL);
   wish->limit = orchlua_option_count(L, "limit", BODY_LIMIT);
   wish->follow = orchlua_option_count(L, "follow", 0);
-  wish->connect_timeout = orchlua_option_seconds(L, "connect_timeout", CONNECT_TIMEOUT);
+  uint64_t timeout = orchlua_option_seconds(L, "connect_timeout", CONNECT_TIMEOUT);
+  wish->connect_timeout = timeout > INT_MAX ? INT_MAX : timeout == 0 ? 1 : (long)timeout; /* 0 would be the default */
   wish->compressed = orchlua_option_flag(L, "compressed");
 }
 
 /* Pushes the line of the header `{name, value}` on the top of the stack, as
  * libcurl takes it. */
-static const char *push_line(lua_State *L)
+static void push_line(lua_State *L)
 {
   if (lua_type(L, -1) != LUA_TTABLE) luaL_error(L, "headers: expected {name, value}, got %s", luaL_typename(L, -1));
   int name_type = lua_rawgeti(L, -1, 1), text_type = lua_rawgeti(L, -2, 2);
@@ -377,7 +382,25 @@ static const char *push_line(lua_State *L)
   if (strlen(text) != lua_rawlen(L, -1) || strpbrk(text, "\r\n") != NULL)
     luaL_error(L, "headers: the value of `%s` contains a line break or a zero byte", name);
   bool is_empty = text[strspn(text, " \t")] == '\0';
-  return is_empty ? lua_pushfstring(L, "%s;", name) : lua_pushfstring(L, "%s: %s", name, text);
+  if (is_empty) lua_pushfstring(L, "%s;", name);
+  else lua_pushfstring(L, "%s: %s", name, text);
+}
+
+/* Pushes the list of the lines of all headers. */
+static void push_lines(lua_State *L)
+{
+  lua_newtable(L);
+  int type = lua_getfield(L, 2, "headers");
+  if (type != LUA_TNIL && type != LUA_TTABLE) luaL_error(L, "headers: expected a list of {name, value}");
+  lua_Integer count = type == LUA_TNIL ? 0 : luaL_len(L, -1);
+  int top = lua_gettop(L);
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(L, top, i);
+    push_line(L);
+    lua_rawseti(L, top - 1, i);
+    lua_settop(L, top);
+  }
+  lua_pop(L, 1);
 }
 
 static bool add_line(struct request *request, const char *line)
@@ -393,24 +416,20 @@ static bool is_named(const char *line, const char *name)
   return strncasecmp(line, name, size) == 0 && (line[size] == ':' || line[size] == ';');
 }
 
-/* Takes the headers of the options over, and those that libcurl would add of
- * itself out. */
-static void read_headers(lua_State *L, struct request *request)
+/* Takes the lines of the list at `index`, and takes out what libcurl would add
+ * of itself. False when there is no memory. */
+static bool take_lines(lua_State *L, int index, struct request *request)
 {
   bool has_type = false, ok = true;
-  int type = lua_getfield(L, 2, "headers");
-  if (type != LUA_TNIL && type != LUA_TTABLE) luaL_error(L, "headers: expected a list of {name, value}");
-  lua_Integer count = type == LUA_TNIL ? 0 : luaL_len(L, -1);
-  int top = lua_gettop(L);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, index);
   for (lua_Integer i = 1; i <= count && ok; i++) {
-    lua_rawgeti(L, top, i);
-    const char *line = push_line(L);
+    lua_rawgeti(L, index, i);
+    const char *line = lua_tostring(L, -1);
     has_type = has_type || is_named(line, "Content-Type");
     ok = add_line(request, line);
-    lua_settop(L, top);
+    lua_pop(L, 1);
   }
-  ok = ok && add_line(request, "Expect:") && (has_type || add_line(request, "Content-Type:"));
-  if (!ok) luaL_error(L, "not enough memory");
+  return ok && add_line(request, "Expect:") && (has_type || add_line(request, "Content-Type:"));
 }
 
 /* Setting up the transfer ------------------------------------------------------ */
@@ -478,10 +497,10 @@ static CURLcode set_options(struct request *request, const struct wish *wish, bo
   set_protocol(easy, is_secure);
   set_method(easy, wish);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->lines);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)wish->connect_timeout);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, wish->connect_timeout);
   if (wish->follow > 0) {
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)wish->follow);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, wish->follow > 100 ? 100L : (long)wish->follow);
   }
   CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, request->url);
   if (code == CURLE_OK && wish->ca_file != NULL) code = curl_easy_setopt(easy, CURLOPT_CAINFO, wish->ca_file);
@@ -510,7 +529,7 @@ static const char *parse_url(struct request *request, const char *text, bool *is
 /* Hands the request to libcurl; NULL, or why it could not. */
 static const char *start(struct loop *loop, struct request *request, const struct wish *wish)
 {
-  bool is_secure;
+  bool is_secure = false;
   const char *problem = parse_url(request, wish->url, &is_secure);
   if (problem != NULL) return problem;
   struct web *web = get_web(loop);
@@ -531,15 +550,14 @@ int orchlua_loop_request(lua_State *L)
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   read_wish(L, &wish);
+  push_lines(L);
+  int lines = lua_gettop(L);
   struct request *request = orchlua_new_handle(L, &orchlua_request, sizeof *request);
-  int at = lua_gettop(L);
-  read_headers(L, request);
   request->limit = wish.limit;
   request->follows = wish.follow > 0;
-  lua_getfield(L, 2, "body"); /* libcurl does not copy it */
-  lua_setiuservalue(L, at, 2);
-  lua_settop(L, at);
-  const char *problem = start(loop, request, &wish);
+  lua_pushvalue(L, BODY_INDEX); /* libcurl does not copy it */
+  lua_setiuservalue(L, -2, 2);
+  const char *problem = take_lines(L, lines, request) ? start(loop, request, &wish) : "not enough memory";
   if (problem == NULL) return 1;
   orchlua_discard(&request->handle);
   return orchlua_failure(L, "transport", "cannot send the request: %s", problem);
@@ -663,7 +681,11 @@ static void go_on(struct request *request)
 {
   if (!request->paused) return;
   request->paused = false;
-  if (request->easy != NULL) curl_easy_pause(request->easy, CURLPAUSE_CONT);
+  if (request->easy == NULL) return;
+  CURLcode code = curl_easy_pause(request->easy, CURLPAUSE_CONT);
+  if (code == CURLE_OK) return;
+  note_failure(request, code);
+  detach(request);
 }
 
 /* Pushes what has come of the body and takes it out of the buffer. */

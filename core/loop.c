@@ -127,6 +127,13 @@ struct loop *orchlua_check_loop(lua_State *L)
 
 /* Coroutines -------------------------------------------------------------- */
 
+/* Closes a coroutine that failed, so that its <close> variables run. */
+static void close_failed(lua_State *co)
+{
+  lua_resetthread(co);
+  lua_settop(co, 0);
+}
+
 /* Keeps the error on the top of `L` for the turn to raise, and pops it. It left
  * the coroutine at the stack index `culprit`, or a callback (0). The first is
  * kept; a later one only has its coroutine closed. */
@@ -134,7 +141,7 @@ static void keep_error(lua_State *L, struct loop *loop, int culprit)
 {
   if (loop->failed) {
     lua_pop(L, 1);
-    if (culprit != 0) lua_resetthread(lua_tothread(L, culprit));
+    if (culprit != 0) close_failed(lua_tothread(L, culprit));
     return;
   }
   loop->failed = true;
@@ -174,7 +181,7 @@ static int raise_kept(lua_State *L, struct loop *loop)
   if (co != NULL) {
     if (lua_type(L, -2) == LUA_TSTRING) luaL_traceback(L, co, lua_tostring(L, -2), 0);
     else lua_pushvalue(L, -2);
-    lua_resetthread(co);
+    close_failed(co);
   } else {
     lua_pop(L, 1);
   }

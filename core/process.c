@@ -406,10 +406,11 @@ static int start(struct loop *loop, struct process *process, const struct comman
 
 static int spawn_failure(lua_State *L, const struct command *command, int code)
 {
-  const char *reason = uv_strerror(code);
-  if (command->cwd != NULL && access(command->cwd, X_OK) != 0)
-    return orchlua_failure(L, "spawn", "cannot start `%s` in the folder `%s`: %s", command->args[0], command->cwd, strerror(errno));
-  return orchlua_failure(L, "spawn", "cannot start `%s`: %s", command->args[0], reason);
+  const char *name = command->args[0];
+  if (command->cwd == NULL || access(command->cwd, X_OK) == 0)
+    return orchlua_failure(L, "spawn", "cannot start `%s`: %s", name, uv_strerror(code));
+  code = uv_translate_sys_error(errno);
+  return orchlua_failure(L, "spawn", "cannot start `%s` in the folder `%s`: %s", name, command->cwd, uv_strerror(code));
 }
 
 /* loop:process{…}: a handle, or nil and an error. */

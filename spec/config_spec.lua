@@ -213,7 +213,7 @@ describe("checking a configuration", function()
     for _, name in ipairs { "SORT", "RANGE", "RANDOM" } do
       assert.equal(("functions.%s: hides the built-in function `%s`"):format(name, name), problems_of { functions = { [name] = nothing } })
     end
-    problems_of { functions = { IF = nothing } }
+    assert.equal("functions.IF: `IF` is a word of the language", problems_of { functions = { IF = nothing } })
     assert.equal("functions.SCORE: expected a function, got 1", problems_of { functions = { SCORE = 1 } })
   end)
 

@@ -4,10 +4,11 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local io = require "orchlua.io"
 local peers = require "spec.support.peer"
-local waiting = require "spec.support.waiting"
+local processes = require "spec.support.processes"
+local turning = require "spec.support.turning"
 
 local function exec(options)
-  return waiting.run(function(loop) return io.exec(loop, options) end)
+  return turning.run(function(loop) return io.exec(loop, options) end)
 end
 
 local function sh(script, options)
@@ -20,10 +21,6 @@ local function elapsed(work)
   local before = core.loop.clock()
   work()
   return core.loop.clock() - before
-end
-
-local function is_running(pid)
-  return (os.execute(("kill -0 %d 2>/dev/null"):format(pid))) == true
 end
 
 describe("orchlua.exec", function()
@@ -58,7 +55,7 @@ describe("orchlua.exec", function()
   it("tells the signal that ended a program", function()
     local outcome = sh "kill -KILL $$"
     assert.is_nil(outcome.status)
-    assert.truthy(outcome.signal:find "KILL")
+    assert.equal("KILL", outcome.signal)
   end)
 
   it("gives an error when the program or the folder is not there", function()
@@ -88,39 +85,36 @@ describe("orchlua.exec", function()
     local outcome, problem
     local script = ("trap '' TERM; sleep 30 & echo $! $$ > %s; while :; do sleep 1; done"):format(file)
     local took = elapsed(function()
-      waiting.run(function(loop)
+      turning.run(function(loop)
         outcome, problem = io.exec(loop, { "sh", "-c", script, timeout = 0.3 })
-        local timer <close> = loop:timer(1.5) -- TERM, a second's grace, KILL
-        timer:wait()
+        turning.sleep(loop, 1.5) -- TERM, a second's grace, KILL
       end)
     end)
     assert.is_nil(outcome)
     assert.equal("timeout", problem.type)
     assert.equal("took longer than 0.3 s", problem.message)
     assert.is_true(took < 5)
-    for pid in assert(_G.io.open(file)):read("a"):gmatch "%d+" do assert.is_false(is_running(pid)) end
-    os.remove(file)
+    local pids = processes.listed(file)
+    assert.equal(2, #pids)
+    for _, pid in ipairs(pids) do assert.is_false(turning.is_running(pid)) end
   end)
 
   it("ends the program when the coroutine that waits is closed", function()
     local file = os.tmpname()
-    waiting.run(function(loop)
+    turning.run(function(loop)
       local co = coroutine.create(function() io.exec(loop, { "sh", "-c", "echo $$ > " .. file .. "; exec sleep 30" }) end)
       loop:resume(co)
-      local timer <close> = loop:timer(0.3)
-      timer:wait()
+      turning.sleep(loop, 0.3)
       assert(coroutine.close(co))
-      local after <close> = loop:timer(0.3)
-      after:wait()
+      turning.sleep(loop, 0.3)
     end)
-    assert.is_false(is_running(assert(_G.io.open(file)):read("n")))
-    os.remove(file)
+    assert.is_false(turning.is_running(processes.listed(file)[1]))
   end)
 
   it("runs many programs side by side", function()
     local count = 0
     local took = elapsed(function()
-      waiting.run(function(loop)
+      turning.run(function(loop)
         for _ = 1, 20 do
           loop:resume(coroutine.create(function()
             assert.equal(0, io.exec(loop, { "sleep", "0.5" }).status)
@@ -128,8 +122,7 @@ describe("orchlua.exec", function()
           end))
         end
         while count < 20 do
-          local timer <close> = loop:timer(0.05)
-          timer:wait()
+          turning.sleep(loop, 0.05)
         end
       end)
     end)
@@ -142,7 +135,7 @@ describe("orchlua.exec", function()
       { "true", limit = 0.5 }, { "true", tiemout = 1 }, { "true", nil, "x" }, "true"
     }
     for _, options in ipairs(bad) do
-      local problem = waiting.run(function(loop) return select(2, pcall(io.exec, loop, options)) end)
+      local problem = turning.run(function(loop) return select(2, pcall(io.exec, loop, options)) end)
       assert.truthy(tostring(problem):find("orchlua.exec: ", 1, true))
     end
     assert.has_error(function() io.exec(nil, { "true" }) end)
@@ -157,7 +150,7 @@ describe("orchlua.http", function()
   local function http(options)
     options.url = options.url or peer.url .. options.path
     options.path = nil
-    return waiting.run(function(loop) return io.http(loop, options) end)
+    return turning.run(function(loop) return io.http(loop, options) end)
   end
 
   it("gives status, headers, address and body", function()
@@ -237,7 +230,7 @@ describe("orchlua.http", function()
       { url = "http://h", timeout = -1 }, { url = "http://h", stream = true }
     }
     for _, options in ipairs(bad) do
-      local problem = waiting.run(function(loop) return select(2, pcall(io.http, loop, options)) end)
+      local problem = turning.run(function(loop) return select(2, pcall(io.http, loop, options)) end)
       assert.truthy(tostring(problem):find("orchlua.http: ", 1, true))
     end
   end)
@@ -245,11 +238,10 @@ end)
 
 describe("work with a deadline", function()
   it("returns what it returns, at once or after waiting", function()
-    assert.same({ 1, nil, 3 }, { waiting.run(function(loop) return io.within(loop, 1, function() return 1, nil, 3 end) end) })
-    assert.equal("late", waiting.run(function(loop)
+    assert.same({ 1, nil, 3 }, { turning.run(function(loop) return io.within(loop, 1, function() return 1, nil, 3 end) end) })
+    assert.equal("late", turning.run(function(loop)
       return io.within(loop, 5, function()
-        local timer <close> = loop:timer(0.05)
-        timer:wait()
+        turning.sleep(loop, 0.05)
         return "late"
       end)
     end))
@@ -258,7 +250,7 @@ describe("work with a deadline", function()
   it("raises what it raises, at once or after waiting", function()
     for _, seconds in ipairs { 0, 0.05 } do
       assert.has_error(function()
-        waiting.run(function(loop)
+        turning.run(function(loop)
           io.within(loop, 5, function()
             if seconds > 0 then
               local timer <close> = loop:timer(seconds)
@@ -272,19 +264,17 @@ describe("work with a deadline", function()
   end)
 
   it("leaves nothing active behind", function()
-    waiting.run(function(loop)
+    turning.run(function(loop)
       io.within(loop, 1000, function() end)
       io.within(loop, 0.01, function()
-        local timer <close> = loop:timer(1000)
-        timer:wait()
+        turning.sleep(loop, 1000)
       end)
     end)
     local loop = core.loop.new()
     local done = false
     loop:resume(coroutine.create(function()
       io.within(loop, 1000, function()
-        local timer <close> = loop:timer(0.01)
-        timer:wait()
+        turning.sleep(loop, 0.01)
       end)
       done = true
     end))
@@ -295,11 +285,10 @@ describe("work with a deadline", function()
   end)
 
   it("can lie inside another, and the shorter one decides", function()
-    local _, problem = waiting.run(function(loop)
+    local _, problem = turning.run(function(loop)
       return io.within(loop, 0.05, function()
         return io.within(loop, 1000, function()
-          local timer <close> = loop:timer(1000)
-          timer:wait()
+          turning.sleep(loop, 1000)
         end)
       end)
     end)

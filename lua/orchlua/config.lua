@@ -7,6 +7,7 @@ local errors = require "orchlua.error"
 local fields = require "orchlua.config.fields"
 local globs = require "orchlua.config.globs"
 local nearest = require "orchlua.dsl.nearest"
+local words = require "orchlua.dsl.words"
 
 local M = {}
 
@@ -255,6 +256,8 @@ local function check_functions(problems, given)
   return problems:named("functions", given, function(path, name, value)
     if not name:find "^[A-Z][A-Z0-9_]*$" then
       return problems:add(path, "a function's name is upper-case letters, digits and `_`")
+    elseif words.reserved[name] then
+      return problems:add(path, ("`%s` is a word of the language"):format(name))
     elseif built_in[name] and not REPLACEABLE[name] then
       return problems:add(path, ("hides the built-in function `%s`"):format(name))
     end

@@ -87,12 +87,10 @@ function M.within(loop, seconds, work)
   return table.unpack(results, 2, results.n)
 end
 
--- The world's failures as error objects -----------------------------------
+-- The core's failures as error objects ------------------------------------
 
-local function failure(problem, type_name, prefix)
-  local message = type(problem) == "table" and problem.message or tostring(problem)
-  local kind = type(problem) == "table" and problem.type or type_name
-  return errors.new(kind, (prefix or "") .. message, { retryable = kind == "transport" })
+local function failure(problem, kind)
+  return errors.new(kind or problem.type, problem.message, { retryable = problem.type == "transport" })
 end
 
 -- Programs ----------------------------------------------------------------
@@ -109,22 +107,22 @@ end
 
 ---@class orchlua.Outcome
 ---@field status? integer   the exit status
----@field signal? string    the signal that ended it, when one did
+---@field signal? string    the signal that ended it, when one did: "KILL", "SEGV"
 ---@field stdout string
 ---@field stderr string     its last 64 KiB
 
---- Runs a program to its end, without a deadline. `options` are those of the
---- loop's `process`. A program that fails has still run: that is no error here.
+--- Runs a program to its end, without a deadline. `env` is added to the
+--- environment. A program that fails has still run: that is no error here.
 ---@param loop any
 ---@param options { args: string[], cwd?: string, env?: table<string, string>, stdin?: string, limit?: integer }
 ---@return orchlua.Outcome? outcome, orchlua.Error? problem  of type `exec` when it could not start, `limit` when it wrote too much
 function M.run(loop, options)
-  local handle <close>, problem = loop:process(options)
-  if not handle then
-    local text = ("cannot start `%s`: "):format(M.command_text(options.args))
-    return nil, errors.new("exec", text .. failure(problem).message)
-  end
-  local outcome = handle:wait()
+  local handle <close>, problem = loop:process {
+    args = options.args, cwd = options.cwd, env = options.env, inherit_env = true, stdin = options.stdin, limit = options.limit
+  }
+  if not handle then return nil, failure(problem, "exec") end
+  local outcome, broken = handle:wait()
+  if not outcome then return nil, failure(broken, "exec") end
   if outcome.overflow then
     local text = ("`%s` wrote more than %d bytes"):format(M.command_text(options.args), options.limit)
     return nil, errors.new("limit", text, { stderr = outcome.stderr, retryable = false })
@@ -143,9 +141,9 @@ end
 ---@return T? result, orchlua.Error? problem
 function M.transfer(loop, options, consume)
   local handle <close>, problem = loop:request(options)
-  if not handle then return nil, failure(problem, "transport") end
+  if not handle then return nil, failure(problem) end
   local head, broken = handle:head()
-  if not head then return nil, failure(broken, "transport") end
+  if not head then return nil, failure(broken) end
   return consume(handle, head)
 end
 
@@ -153,7 +151,7 @@ end
 ---@return string? body, orchlua.Error? problem
 function M.body(handle)
   local body, problem = handle:body()
-  if not body then return nil, failure(problem, "transport") end
+  if not body then return nil, failure(problem) end
   return body
 end
 

@@ -6,7 +6,7 @@ local config = require "orchlua.config"
 local agents = require "orchlua.agents"
 local http = require "orchlua.agents.http"
 local peers = require "spec.support.peer"
-local waiting = require "spec.support.waiting"
+local turning = require "spec.support.turning"
 
 local value = core.value
 
@@ -24,7 +24,7 @@ describe("an agent on the web", function()
       run_id = "r", request_id = "r/1", idempotency_key = "r/1", attempt = 1, timeout = 30
     }
     for name, field in pairs(fields or {}) do request[name] = field end
-    return waiting.run(function(loop)
+    return turning.run(function(loop)
       local ok, result = pcall(assert(agents.new(checked, loop):find "fetcher").call, request)
       if ok then return result end
       return nil, result
@@ -80,7 +80,7 @@ describe("an agent on the web", function()
 
   it("says what the server said, cleaned and cut", function()
     local _, problem = ask("/status/400", nil, { prompt = "x\ny" })
-    assert.equal('the server answered with status 400: {"agent_id":"fetcher","prompt":"x\\ny"', problem.message:sub(1, 76))
+    assert.truthy(problem.message:find('the server answered with status 400: {"agent_id":"fetcher","prompt":"x\\ny"', 1, true))
     _, problem = ask("/status/400", nil, { prompt = ("é"):rep(100000) })
     assert.is_true(#problem.message < 400)
     assert.truthy(utf8.len(problem.message))
@@ -114,15 +114,14 @@ describe("an agent on the web", function()
   end)
 
   it("is left when its call is closed", function()
-    waiting.run(function(loop)
+    turning.run(function(loop)
       local checked = assert(config.check({ agents = { a = { http = peer.url .. "/slow/10" } } }, "."))
       local agent = agents.new(checked, loop):find "a"
       local co = coroutine.create(agent.call)
       loop:resume(co, { agent_id = "a", idempotency_key = "k" })
-      local timer <close> = loop:timer(0.1)
-      timer:wait()
+      turning.sleep(loop, 0.1)
       assert(coroutine.close(co))
-    end, 3)
+    end)
   end)
 end)
 

@@ -35,7 +35,7 @@ end
 
 local function failed(entry, outcome)
   local stderr = io.last(outcome.stderr, KEPT_STDERR)
-  local how = outcome.signal and "was ended by signal " .. outcome.signal or ("exited with status %d"):format(outcome.status)
+  local how = outcome.signal and "was ended by SIG" .. outcome.signal or ("exited with status %d"):format(outcome.status)
   errors.raise("agent", ("`%s` %s%s"):format(io.command_text(entry.exec), how, last_line(stderr)),
     { status = outcome.status, signal = outcome.signal, stderr = stderr, retryable = false })
 end

@@ -163,7 +163,7 @@ end
 function Cursor:arguments(extra)
   local args = {}
   while not self:is ")" do
-    args[#args + 1] = lambda_ahead(self) and self:deeper(lambda) or self:expression()
+    args[#args + 1] = lambda_ahead(self) and lambda(self) or self:expression()
     if extra then
       if self:is "ASC" or self:is "DESC" then extra.order = self:take().value:lower() end
       if self:accept "WHERE" then extra.where = self:expression() end
@@ -301,7 +301,7 @@ function Cursor:primary()
   if token.type == "string" then return M.template(self, token) end
   if token.type == "name" then return word(self, token) end
   local parse = token.type == "sign" and primary[token.value]
-  if parse then return self:deeper(parse, token) end
+  if parse then return parse(self, token) end
   if token.value == "=" then self:fail("expected an expression, and found `=`", "`==` compares", token) end
   self:fail(("expected an expression, and found %s"):format(cursors.describe(token)), nil, token)
 end

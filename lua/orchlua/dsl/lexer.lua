@@ -97,11 +97,8 @@ local function dedent(parts)
   for i, part in ipairs(parts) do
     if type(part) == "string" then
       local text = i == 1 and "\n" .. part or part
-      for indent, next_char in text:gmatch "\n( *)([^\n]?)" do
-        local last = next_char == "" and i == #parts
-        if (next_char ~= "" and next_char ~= "\n") or last then
-          least = math.min(least or #indent, #indent)
-        end
+      for indent, at in text:gmatch "\n( *)()" do
+        if text:sub(at, at) ~= "\n" then least = math.min(least or #indent, #indent) end
       end
     end
   end

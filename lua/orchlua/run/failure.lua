@@ -67,18 +67,23 @@ local function worded(run, site, kinds)
   return ("%s cannot be used here"):format(article(kinds[1]))
 end
 
--- Lua's own words for the kinds it met.
-local lua_kinds = { userdata = "null", table = "array or object", string = "string", number = "number", boolean = "boolean" }
+-- Lua's own words for the kinds it met; tables go by their metatables' names.
+local function language_kind(word)
+  if word == "userdata" then return "null" end
+  if word:find "[Aa]rray" then return "array" end
+  if word:find "[Oo]bject" or word:find "[Rr]eply" or word == "table" then return "object" end
+  return word
+end
 
 local function kinds_of(message)
-  local a, b = message:match "attempt to compare (%a+) with (%a+)"
+  local a, b = message:match "attempt to compare ([%w._]+) with ([%w._]+)"
   if not a then
-    a = message:match "attempt to compare two (%a+) values"
+    a = message:match "attempt to compare two ([%w._]+) values"
     b = a
   end
-  a = a or message:match "attempt to %a+ a (%a+) value" or message:match "attempt to %a+ [%a ]-on a (%a+) value"
-    or message:match "attempt to get length of a (%a+) value"
-  if a and lua_kinds[a] then return { lua_kinds[a], lua_kinds[b] } end
+  a = a or message:match "attempt to %a+ an? ([%w._]+) value" or message:match "attempt to perform arithmetic on an? ([%w._]+) value"
+    or message:match "attempt to get length of an? ([%w._]+) value"
+  if a then return { language_kind(a), b and language_kind(b) } end
 end
 
 -- An error object of what was raised: Lua's own messages become the language's.

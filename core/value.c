@@ -1,0 +1,680 @@
+/* The values of the language as Lua values, and what all the rest asks of them:
+ * their kind, copying, equality, text. Arrays and objects are plain tables with
+ * a metatable that says which; see docs/architecture.md. */
+#include "core.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEEPEST = ORCHLUA_DEEPEST, MOST_COMPARISONS = 100000000 };
+
+static const char array_key, object_key, reply_key; /* the metatables' places in the registry */
+
+/* Kinds ------------------------------------------------------------------------ */
+
+static bool has_metatable(lua_State *L, int index, const char *key)
+{
+  if (!lua_getmetatable(L, index)) return false;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+static enum orchlua_kind table_kind(lua_State *L, int index)
+{
+  enum orchlua_kind kind = KIND_NONE;
+  if (!lua_getmetatable(L, index)) return kind;
+  const void *found = lua_topointer(L, -1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &object_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &reply_key);
+  if (found == lua_topointer(L, -3)) kind = KIND_ARRAY;
+  else if (found == lua_topointer(L, -2) || found == lua_topointer(L, -1)) kind = KIND_OBJECT;
+  lua_pop(L, 4);
+  return kind;
+}
+
+enum orchlua_kind orchlua_kind(lua_State *L, int index)
+{
+  switch (lua_type(L, index)) {
+  case LUA_TTABLE: return table_kind(L, index);
+  case LUA_TSTRING: return KIND_STRING;
+  case LUA_TNUMBER: return KIND_NUMBER;
+  case LUA_TBOOLEAN: return KIND_BOOLEAN;
+  case LUA_TLIGHTUSERDATA: return lua_touserdata(L, index) == NULL ? KIND_NULL : KIND_NONE;
+  default: return KIND_NONE;
+  }
+}
+
+static void set_kind(lua_State *L, const char *key)
+{
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_setmetatable(L, -2);
+}
+
+void orchlua_set_array(lua_State *L) { set_kind(L, &array_key); }
+void orchlua_set_object(lua_State *L) { set_kind(L, &object_key); }
+
+/* kind(v) -> the kind's name, or nil */
+static int kind(lua_State *L)
+{
+  static const char *const names[] = { NULL, "null", "boolean", "number", "string", "array", "object" };
+  const char *name = names[orchlua_kind(L, 1)];
+  if (name == NULL) lua_pushnil(L);
+  else lua_pushstring(L, name);
+  return 1;
+}
+
+static int mark(lua_State *L, const char *key)
+{
+  if (lua_isnoneornil(L, 1)) {
+    lua_settop(L, 0);
+    lua_newtable(L);
+  }
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  set_kind(L, key);
+  return 1;
+}
+
+/* array([t]), object([t]) -> t, marked */
+static int array(lua_State *L) { return mark(L, &array_key); }
+static int object(lua_State *L) { return mark(L, &object_key); }
+
+/* Copying ----------------------------------------------------------------------- */
+
+/* Pushes a copy of the table at `index`. `memo` is the index of a table from what
+ * was copied to its copy, or 0 while nothing nested was met. False when too deep. */
+static bool copy_table(lua_State *L, int index, int memo, int depth);
+
+static bool copy_nested(lua_State *L, int memo, int depth)
+{
+  int index = lua_gettop(L);
+  lua_pushvalue(L, index);
+  if (lua_rawget(L, memo) != LUA_TNIL) {
+    lua_remove(L, index);
+    return true;
+  }
+  lua_pop(L, 1);
+  if (!copy_table(L, index, memo, depth + 1)) return false;
+  lua_remove(L, index);
+  return true;
+}
+
+static void remember(lua_State *L, int memo, int index, int copied)
+{
+  lua_pushvalue(L, index);
+  lua_pushvalue(L, copied);
+  lua_rawset(L, memo);
+}
+
+static bool copy_table(lua_State *L, int index, int memo, int depth)
+{
+  if (depth > DEEPEST) return false;
+  luaL_checkstack(L, 12, "a value nested too deep");
+  size_t length = lua_rawlen(L, index);
+  lua_createtable(L, (int)length, orchlua_kind(L, index) == KIND_OBJECT ? (int)length : 0);
+  int copied = lua_gettop(L);
+  if (lua_getmetatable(L, index)) lua_setmetatable(L, copied);
+  remember(L, memo, index, copied);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    if (lua_type(L, -1) == LUA_TTABLE && !copy_nested(L, memo, depth)) return false;
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, copied);
+  }
+  return true;
+}
+
+/* Whether the table at `index` holds no table. */
+static bool is_flat(lua_State *L, int index)
+{
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    if (lua_type(L, -1) == LUA_TTABLE) {
+      lua_pop(L, 2);
+      return false;
+    }
+    lua_pop(L, 1);
+  }
+  return true;
+}
+
+static void copy_flat(lua_State *L, int index)
+{
+  size_t length = lua_rawlen(L, index);
+  lua_createtable(L, (int)length, orchlua_kind(L, index) == KIND_OBJECT ? (int)length : 0);
+  if (lua_getmetatable(L, index)) lua_setmetatable(L, -2);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
+/* copy(v) -> a deep copy in which what is shared or cyclic stays so; nil and a
+ * message when v is nested more than DEEPEST deep. */
+static int copy(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  if (lua_type(L, 1) != LUA_TTABLE) {
+    luaL_argcheck(L, orchlua_kind(L, 1) != KIND_NONE, 1, "a value of the language expected");
+    return 1;
+  }
+  if (is_flat(L, 1)) {
+    copy_flat(L, 1);
+    return 1;
+  }
+  lua_newtable(L);
+  if (copy_table(L, 1, 2, 1)) return 1;
+  lua_pushnil(L);
+  lua_pushfstring(L, "nested more than %d deep", (int)DEEPEST);
+  return 2;
+}
+
+/* Equality ---------------------------------------------------------------------- */
+
+static bool equal_values(lua_State *L, int a, int b, int depth, int *left);
+
+/* Compares the two values on the top of the stack, and pops them. */
+static bool equal_top(lua_State *L, int depth, int *left)
+{
+  int top = lua_gettop(L);
+  bool same = equal_values(L, top - 1, top, depth, left);
+  lua_settop(L, top - 2);
+  return same;
+}
+
+static bool equal_arrays(lua_State *L, int a, int b, int depth, int *left)
+{
+  lua_Integer length = (lua_Integer)lua_rawlen(L, a);
+  for (lua_Integer i = 1; i <= length; i++) {
+    lua_rawgeti(L, a, i);
+    lua_rawgeti(L, b, i);
+    if (!equal_top(L, depth, left)) return false;
+  }
+  return true;
+}
+
+static bool equal_objects(lua_State *L, int a, int b, int depth, int *left)
+{
+  lua_Integer length = (lua_Integer)lua_rawlen(L, a);
+  for (lua_Integer i = 1; i <= length; i++) {
+    lua_rawgeti(L, a, i);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, a);
+    lua_insert(L, -2);
+    if (lua_rawget(L, b) == LUA_TNIL) {
+      lua_pop(L, 2);
+      return false;
+    }
+    if (!equal_top(L, depth, left)) return false;
+  }
+  return true;
+}
+
+static bool equal_values(lua_State *L, int a, int b, int depth, int *left)
+{
+  if (lua_rawequal(L, a, b)) return true;
+  if (lua_type(L, a) != LUA_TTABLE || lua_type(L, b) != LUA_TTABLE) return false;
+  enum orchlua_kind of = orchlua_kind(L, a);
+  if (of != orchlua_kind(L, b) || lua_rawlen(L, a) != lua_rawlen(L, b)) return false;
+  if (depth > DEEPEST) luaL_error(L, "values nested more than %d deep cannot be compared", (int)DEEPEST);
+  if (--*left < 0) luaL_error(L, "these values are too large to be compared");
+  luaL_checkstack(L, 8, "a value nested too deep");
+  return of == KIND_ARRAY ? equal_arrays(L, a, b, depth + 1, left) : equal_objects(L, a, b, depth + 1, left);
+}
+
+/* equal(a, b) -> whether they are equal by value, deeply. Raises for values nested
+ * too deep, and after MOST_COMPARISONS tables. */
+static int equal(lua_State *L)
+{
+  int left = MOST_COMPARISONS;
+  luaL_checkany(L, 2);
+  lua_pushboolean(L, equal_values(L, 1, 2, 1, &left));
+  return 1;
+}
+
+/* Text --------------------------------------------------------------------------- */
+
+/* JavaScript's Number::toString: the digits and the exponent of the shortest text
+ * that reads back as `n`, laid out by its rules. */
+static size_t layout_digits(char *out, const char *digits, int count, int point)
+{
+  char *at = out;
+  if (point > 0 && point <= 21) {
+    for (int i = 0; i < point || i < count; i++) {
+      if (i == point) *at++ = '.';
+      *at++ = i < count ? digits[i] : '0';
+    }
+  } else if (point > -6 && point <= 0) {
+    *at++ = '0';
+    *at++ = '.';
+    for (int i = point; i < 0; i++) *at++ = '0';
+    memcpy(at, digits, (size_t)count);
+    at += count;
+  } else {
+    *at++ = digits[0];
+    if (count > 1) {
+      *at++ = '.';
+      memcpy(at, digits + 1, (size_t)count - 1);
+      at += count - 1;
+    }
+    at += sprintf(at, "e%c%d", point > 0 ? '+' : '-', abs(point - 1));
+  }
+  return (size_t)(at - out);
+}
+
+/* The shortest digits of a positive number; `*point` is where the decimal point
+ * stands, counted from the first. */
+static int shortest_digits(double n, char *digits, int *point)
+{
+  char text[40];
+  for (int precision = n < 2.3e-308 ? 1 : 15; precision <= 17; precision++) {
+    snprintf(text, sizeof text, "%.*e", precision - 1, n);
+    if (strtod(text, NULL) == n) break;
+  }
+  char *exponent = strchr(text, 'e');
+  *point = atoi(exponent + 1) + 1;
+  int count = 0;
+  for (const char *at = text; at < exponent; at++)
+    if (*at != '.') digits[count++] = *at;
+  while (count > 1 && digits[count - 1] == '0') count--;
+  return count;
+}
+
+size_t orchlua_number_text(lua_State *L, int index, char *out)
+{
+  char digits[32];
+  int point;
+  if (lua_isinteger(L, index)) return (size_t)sprintf(out, "%lld", (long long)lua_tointeger(L, index));
+  double n = lua_tonumber(L, index);
+  if (n == 0) return (size_t)sprintf(out, "0");
+  if (n != n) return (size_t)sprintf(out, "NaN");
+  if (isinf(n)) return (size_t)sprintf(out, n > 0 ? "Infinity" : "-Infinity");
+  if (fabs(n) < 1e15 && n == (double)(long long)n) return (size_t)sprintf(out, "%lld", (long long)n);
+  int count = shortest_digits(fabs(n), digits, &point);
+  size_t sign = n < 0;
+  if (sign) out[0] = '-';
+  return sign + layout_digits(out + sign, digits, count, point);
+}
+
+/* number_text(n) -> as JavaScript prints it; integers exactly */
+static int number_text(lua_State *L)
+{
+  char out[ORCHLUA_NUMBER_TEXT];
+  luaL_checktype(L, 1, LUA_TNUMBER);
+  lua_pushlstring(L, out, orchlua_number_text(L, 1, out));
+  return 1;
+}
+
+/* A reply's text is its output, unless that is null. */
+static bool push_output(lua_State *L)
+{
+  if (!has_metatable(L, 1, &reply_key)) return false;
+  lua_pushliteral(L, "output");
+  if (lua_rawget(L, 1) == LUA_TSTRING) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+/* text(v) -> what `{{ }}` inserts. Raises its message when v has no text. */
+static int text(lua_State *L)
+{
+  switch (orchlua_kind(L, 1)) {
+  case KIND_STRING: break;
+  case KIND_NUMBER: return number_text(L);
+  case KIND_NULL: lua_pushliteral(L, "null"); break;
+  case KIND_BOOLEAN: lua_pushstring(L, lua_toboolean(L, 1) ? "true" : "false"); break;
+  case KIND_ARRAY:
+  case KIND_OBJECT: {
+    if (push_output(L)) return 1;
+    const char *problem = orchlua_push_json(L, 1, NULL, 0);
+    if (problem == NULL) return 1;
+    lua_pushfstring(L, "%s has no text", problem);
+    return lua_error(L);
+  }
+  default: return luaL_argerror(L, 1, "a value of the language expected");
+  }
+  if (lua_type(L, 1) == LUA_TSTRING) lua_settop(L, 1);
+  return 1;
+}
+
+/* UTF-8 ---------------------------------------------------------------------------- */
+
+/* The length of the valid sequence at `s`, or 0; then `*bad` is how many bytes one
+ * U+FFFD stands for (a maximal subpart, as the WHATWG Encoding standard has it). */
+static size_t sequence(const unsigned char *s, const unsigned char *end, size_t *bad)
+{
+  static const struct { unsigned char first, last, low, high; unsigned char size; } rows[] = {
+    { 0xC2, 0xDF, 0x80, 0xBF, 2 }, { 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 }, { 0xED, 0xED, 0x80, 0x9F, 3 },
+    { 0xEE, 0xEF, 0x80, 0xBF, 3 }, { 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 }, { 0xF4, 0xF4, 0x80, 0x8F, 4 }
+  };
+  *bad = 1;
+  if (*s < 0x80) return 1;
+  for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+    if (*s < rows[row].first || *s > rows[row].last) continue;
+    if (s + 1 == end || s[1] < rows[row].low || s[1] > rows[row].high) return 0;
+    for (*bad = 2; *bad < rows[row].size; ++*bad)
+      if (s + *bad == end || (s[*bad] & 0xC0) != 0x80) return 0;
+    return rows[row].size;
+  }
+  return 0;
+}
+
+size_t orchlua_valid_utf8(const char *s, size_t size)
+{
+  const unsigned char *start = (const unsigned char *)s, *at = start, *end = start + size;
+  size_t bad;
+  while (at < end) {
+    uint64_t word;
+    while (end - at >= 8 && (memcpy(&word, at, 8), (word & UINT64_C(0x8080808080808080)) == 0)) at += 8;
+    if (at == end) break;
+    size_t length = sequence(at, end, &bad);
+    if (length == 0) break;
+    at += length;
+  }
+  return (size_t)(at - start);
+}
+
+static void replace_invalid(lua_State *L, const char *s, size_t size)
+{
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  while (size > 0) {
+    size_t good = orchlua_valid_utf8(s, size), bad;
+    luaL_addlstring(&buffer, s, good);
+    s += good;
+    size -= good;
+    if (size == 0) break;
+    sequence((const unsigned char *)s, (const unsigned char *)s + size, &bad);
+    luaL_addstring(&buffer, "\xEF\xBF\xBD");
+    s += bad;
+    size -= bad;
+  }
+  luaL_pushresult(&buffer);
+}
+
+/* utf8(s) -> s with U+FFFD for whatever is invalid in it */
+static int utf8(lua_State *L)
+{
+  size_t size;
+  const char *s = luaL_checklstring(L, 1, &size);
+  if (lua_type(L, 1) == LUA_TSTRING && orchlua_valid_utf8(s, size) == size) lua_settop(L, 1);
+  else replace_invalid(L, s, size);
+  return 1;
+}
+
+/* From Lua ------------------------------------------------------------------------- */
+
+/* Converts the value at `index` and pushes the result; on a fault pushes nothing and
+ * gives the message. `path` is the index of a table of the tables it is inside of. */
+static const char *convert(lua_State *L, int index, int path, int depth);
+
+static const char *convert_string(lua_State *L, int index)
+{
+  size_t size;
+  const char *s = lua_tolstring(L, index, &size);
+  if (orchlua_valid_utf8(s, size) == size) lua_pushvalue(L, index);
+  else replace_invalid(L, s, size);
+  return NULL;
+}
+
+static const char *convert_number(lua_State *L, int index)
+{
+  double n = lua_tonumber(L, index);
+  if (!lua_isinteger(L, index) && !isfinite(n)) return "a number that is not finite";
+  lua_pushvalue(L, index);
+  return NULL;
+}
+
+static const char *convert_array(lua_State *L, int index, int path, int depth)
+{
+  lua_Integer length = (lua_Integer)lua_rawlen(L, index);
+  lua_createtable(L, length > INT_MAX ? 0 : (int)length, 0);
+  orchlua_set_array(L);
+  int result = lua_gettop(L);
+  for (lua_Integer i = 1; i <= length; i++) {
+    lua_rawgeti(L, index, i);
+    const char *problem = convert(L, lua_gettop(L), path, depth + 1);
+    if (problem != NULL) return problem;
+    lua_rawseti(L, result, i);
+    lua_settop(L, result);
+  }
+  return NULL;
+}
+
+/* Converts the value on the top of the stack and stores it under the key below it;
+ * the key is listed when `listed`. Pops both. */
+static const char *put(lua_State *L, int result, bool listed, int path, int depth)
+{
+  int top = lua_gettop(L);
+  const char *problem = convert(L, top, path, depth + 1);
+  if (problem != NULL) return problem;
+  lua_pushvalue(L, top - 1);
+  bool is_new = lua_rawget(L, result) == LUA_TNIL;
+  lua_pop(L, 1);
+  lua_pushvalue(L, top - 1);
+  lua_insert(L, -2);
+  lua_rawset(L, result);
+  if (listed && is_new) {
+    lua_pushvalue(L, top - 1);
+    lua_rawseti(L, result, (lua_Integer)lua_rawlen(L, result) + 1);
+  }
+  lua_settop(L, top - 2);
+  return NULL;
+}
+
+/* An object of the language's own: its order stays, and a reply's hidden keys. */
+static const char *convert_marked(lua_State *L, int index, int path, int depth)
+{
+  lua_newtable(L);
+  int result = lua_gettop(L);
+  lua_getmetatable(L, index);
+  lua_setmetatable(L, result);
+  lua_Integer length = (lua_Integer)lua_rawlen(L, index);
+  for (lua_Integer i = 1; i <= length; i++) {
+    if (lua_rawgeti(L, index, i) != LUA_TSTRING) return "an object whose key order holds no string";
+    convert_string(L, lua_gettop(L));
+    lua_remove(L, -2);
+    lua_rawgeti(L, index, i);
+    lua_rawget(L, index);
+    const char *problem = put(L, result, true, path, depth);
+    if (problem != NULL) return problem;
+  }
+  if (!has_metatable(L, index, &reply_key)) return NULL;
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pushvalue(L, -2);
+    bool hidden = lua_type(L, -1) == LUA_TSTRING && lua_rawget(L, result) == LUA_TNIL;
+    lua_pop(L, 1);
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    if (!hidden) lua_pop(L, 2);
+    else {
+      const char *problem = put(L, result, false, path, depth);
+      if (problem != NULL) return problem;
+    }
+  }
+  return NULL;
+}
+
+/* Pushes a list of the table's keys as strings, sorted by their bytes. */
+static const char *push_keys(lua_State *L, int index)
+{
+  lua_newtable(L);
+  int keys = lua_gettop(L);
+  lua_Integer count = 0;
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING && !lua_isinteger(L, -1)) return "a table with a key that is no string and no whole number";
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, keys, ++count);
+  }
+  return NULL;
+}
+
+/* A key as text, and the integer it may have been. */
+struct key {
+  const char *text;
+  size_t size;
+  lua_Integer integer;
+  bool is_integer;
+};
+
+static int compare_keys(const void *a, const void *b)
+{
+  const struct key *x = a, *y = b;
+  size_t least = x->size < y->size ? x->size : y->size;
+  int order = memcmp(x->text, y->text, least);
+  if (order != 0) return order;
+  return x->size < y->size ? -1 : x->size > y->size;
+}
+
+/* Turns the list of keys at the top into texts, sorted, in userdata pushed on it. */
+static struct key *sort_keys(lua_State *L, int keys, size_t count)
+{
+  struct key *texts = lua_newuserdatauv(L, (count + 1) * sizeof *texts, 0);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, keys, (lua_Integer)i + 1);
+    texts[i].is_integer = lua_isinteger(L, -1);
+    texts[i].integer = lua_tointeger(L, -1);
+    texts[i].text = lua_tolstring(L, -1, &texts[i].size);
+    lua_rawseti(L, keys, (lua_Integer)i + 1); /* keeps the string that an integer became */
+  }
+  qsort(texts, count, sizeof *texts, compare_keys);
+  return texts;
+}
+
+static const char *convert_plain(lua_State *L, int index, int path, int depth)
+{
+  const char *problem = push_keys(L, index);
+  if (problem != NULL) return problem;
+  int keys = lua_gettop(L);
+  size_t count = lua_rawlen(L, keys);
+  const struct key *texts = sort_keys(L, keys, count);
+  lua_newtable(L);
+  orchlua_set_object(L);
+  int result = lua_gettop(L);
+  for (size_t i = 0; i < count; i++) {
+    lua_pushlstring(L, texts[i].text, texts[i].size);
+    convert_string(L, lua_gettop(L));
+    lua_remove(L, -2);
+    if (texts[i].is_integer) lua_rawgeti(L, index, texts[i].integer);
+    else {
+      lua_pushlstring(L, texts[i].text, texts[i].size);
+      lua_rawget(L, index);
+    }
+    problem = put(L, result, true, path, depth);
+    if (problem != NULL) return problem;
+  }
+  return NULL;
+}
+
+/* Whether a plain table is an array: keys 1 to n and no others, n at least 1. */
+static bool is_sequence(lua_State *L, int index)
+{
+  size_t length = lua_rawlen(L, index), count = 0;
+  if (length == 0) return false;
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    if (!lua_isinteger(L, -1) || ++count > length) {
+      lua_pop(L, 1);
+      return false;
+    }
+  }
+  return count == length;
+}
+
+static const char *convert_table(lua_State *L, int index, int path, int depth)
+{
+  const char *problem;
+  int top = lua_gettop(L);
+  if (depth > DEEPEST) return "nested more than 1000 deep";
+  luaL_checkstack(L, 16, "a value nested too deep");
+  lua_pushvalue(L, index);
+  if (lua_rawget(L, path) != LUA_TNIL) return "a value inside itself";
+  lua_pushvalue(L, index);
+  lua_pushboolean(L, true);
+  lua_rawset(L, path);
+  enum orchlua_kind of = orchlua_kind(L, index);
+  if (of == KIND_ARRAY || (of == KIND_NONE && is_sequence(L, index))) problem = convert_array(L, index, path, depth);
+  else if (of == KIND_OBJECT) problem = convert_marked(L, index, path, depth);
+  else problem = convert_plain(L, index, path, depth);
+  if (problem != NULL) return problem;
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+  lua_pushvalue(L, index);
+  lua_pushnil(L);
+  lua_rawset(L, path);
+  return NULL;
+}
+
+static const char *convert(lua_State *L, int index, int path, int depth)
+{
+  switch (lua_type(L, index)) {
+  case LUA_TNIL: lua_pushlightuserdata(L, NULL); return NULL;
+  case LUA_TBOOLEAN: lua_pushvalue(L, index); return NULL;
+  case LUA_TNUMBER: return convert_number(L, index);
+  case LUA_TSTRING: return convert_string(L, index);
+  case LUA_TTABLE: return convert_table(L, index, path, depth);
+  case LUA_TLIGHTUSERDATA:
+    if (lua_touserdata(L, index) != NULL) return "a userdata";
+    lua_pushvalue(L, index);
+    return NULL;
+  case LUA_TFUNCTION: return "a function";
+  case LUA_TTHREAD: return "a coroutine";
+  default: return "a userdata";
+  }
+}
+
+/* from_lua(v) -> a value of the language, or nil and a message */
+static int from_lua(lua_State *L)
+{
+  lua_settop(L, 1);
+  lua_newtable(L);
+  const char *problem = convert(L, 1, 2, 1);
+  if (problem == NULL) return 1;
+  lua_pushnil(L);
+  lua_pushstring(L, problem);
+  return 2;
+}
+
+static const luaL_Reg functions[] = {
+  { "array", array }, { "object", object }, { "kind", kind }, { "copy", copy }, { "equal", equal },
+  { "text", text }, { "number_text", number_text }, { "utf8", utf8 }, { "from_lua", from_lua }, { NULL, NULL }
+};
+
+static void make_metatable(lua_State *L, const char *key, const char *field, const char *name)
+{
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+  }
+  lua_setfield(L, -2, field);
+}
+
+int orchlua_open_value(lua_State *L)
+{
+  luaL_newlib(L, functions);
+  lua_pushlightuserdata(L, NULL);
+  lua_setfield(L, -2, "null");
+  make_metatable(L, &array_key, "Array", "orchlua.array");
+  make_metatable(L, &object_key, "Object", "orchlua.object");
+  make_metatable(L, &reply_key, "Reply", "orchlua.reply");
+  return 1;
+}
