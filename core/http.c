@@ -19,6 +19,7 @@ enum {
   KEPT_BUFFER = 64 * 1024,  /* a larger one is freed when it has been read */
   CONNECT_TIMEOUT = 30000,  /* ms */
   CONNECTIONS = 1024,       /* kept open for further requests */
+  STREAMS = 1024,           /* requests on one connection of HTTP/2, if the server lets us */
   IDLE_EASY = 256           /* easy handles kept for further requests */
 };
 
@@ -168,6 +169,7 @@ static struct web *get_web(struct loop *loop)
   curl_multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
   curl_multi_setopt(web->multi, CURLMOPT_TIMERDATA, web);
   curl_multi_setopt(web->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
+  curl_multi_setopt(web->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
   loop->web = web;
   return web;
 no_multi:

@@ -55,6 +55,21 @@ end
 
 -- One parameter --------------------------------------------------------------------
 
+-- Values that differ by no more than rounding are one; each gets its mean score.
+local function merged(points)
+  local kept = {}
+  for _, point in ipairs(points) do
+    local last = kept[#kept]
+    if last and point.x - last.x <= 1e-6 * math.max(1, math.abs(point.x)) then
+      last.sum, last.count = last.sum + point.sum, last.count + point.count
+    else
+      kept[#kept + 1] = point
+    end
+  end
+  for _, point in ipairs(kept) do point.y = point.sum / point.count end
+  return kept
+end
+
 -- The mean score at each value of a parameter that was tried, in order of the values.
 local function profile(list, name)
   local by_value, points = {}, {}
@@ -70,9 +85,8 @@ local function profile(list, name)
       point.sum, point.count = point.sum + sample.score, point.count + 1
     end
   end
-  for _, point in ipairs(points) do point.y = point.sum / point.count end
   table.sort(points, function(a, b) return a.x < b.x end)
-  return points
+  return merged(points)
 end
 
 local function index_of_best(points)
@@ -113,7 +127,7 @@ local function tuned(points)
   local middle = clamp(best, 2, #points - 1)
   local a, b, c = points[middle - 1], points[middle], points[middle + 1]
   local x, y = vertex(a, b, c)
-  if not x then return onward(points, best) end
+  if not x then return best == middle and points[best].x or onward(points, best) end
   local reach = REACH * (points[#points].x - points[1].x)
   return clamp(x, points[1].x - reach, points[#points].x + reach), y
 end
