@@ -5,6 +5,7 @@
 #include "loop.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -145,7 +146,14 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct cur
 
 /* libcurl's side of a loop ---------------------------------------------------- */
 
-static void start_curl(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+/* Once in a process. A thread of libcurl's that looks a name up may outlive its
+ * loop, so this library and what it needs stay loaded. */
+static void start_curl(void)
+{
+  Dl_info self;
+  if (dladdr(&orchlua_request, &self) != 0) dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 static void free_uv(uv_handle_t *handle) { free(handle); }
 

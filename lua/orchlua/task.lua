@@ -26,8 +26,8 @@ local function work(self, co)
     local fn, argument, extra, done = coroutine.yield()
     local ok, result = pcall(fn, argument, extra)
     contexts[co] = nil
-    self.idle[#self.idle + 1] = co
     done(ok, result)
+    self.idle[#self.idle + 1] = co
   end
 end
 
@@ -53,7 +53,7 @@ function Tasks:start(context, fn, argument, extra, done)
 end
 
 --- Ends a task that waits: its `<close>` variables end what it waited for.
-function Tasks.stop(co)
+function M.stop(co)
   contexts[co] = nil
   if coroutine.status(co) == "suspended" then coroutine.close(co) end
 end

@@ -38,10 +38,6 @@ local LEAST_SECONDS = 1e-9
 -- Sends something out of the run: an effect in the outbox, and a reply row to come.
 local function request(run, branch, site, fields, data)
   local place = run.program.sites[site]
-  run.request_count = run.request_count + 1
-  run.request_total = run.request_total + 1
-  local number = run.request_count
-  fields.number, fields.key = number, run.id .. "/" .. number
   fields.branch, fields.site, fields.home, fields.awaited = branch.id, site, branch.home, place.awaited or false
   fields.raises = place.raises
   if data ~= null then
@@ -52,6 +48,10 @@ local function request(run, branch, site, fields, data)
     fields.task_id = data.task_id
   end
   fields.data = data
+  run.request_count = run.request_count + 1
+  run.request_total = run.request_total + 1
+  local number = run.request_count
+  fields.number, fields.key = number, run.id .. "/" .. number
   run.requests[number] = fields
   run.outbox[#run.outbox + 1] = { kind = "request", request = fields }
   if branch == run.main then run.last, run.last_request = nil, number end
