@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ struct request {
   bool paused;
   bool over_limit;
   bool head_too_large;
+  int no_socket; /* why there was none for the connection, or 0 */
   CURLcode code;
   char host[256]; /* that it failed with, `name:port` */
   char detail[CURL_ERROR_SIZE];
@@ -140,8 +142,11 @@ static int on_timer_change(CURLM *multi, long milliseconds, void *data)
 
 static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
-  (void)data, (void)purpose;
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  (void)purpose;
+  struct request *request = data;
+  int file = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  request->no_socket = file < 0 ? errno : 0;
+  return file;
 }
 
 /* libcurl's side of a loop ---------------------------------------------------- */
@@ -325,7 +330,9 @@ static void note_failure(struct request *request, CURLcode code)
   note_host(request);
   if (code != CURLE_COULDNT_CONNECT) return;
   curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
-  if (number != 0) snprintf(request->detail, sizeof request->detail, "%s", uv_strerror((int)-number));
+  if (number == 0) number = request->no_socket;
+  const char *reason = number != 0 ? uv_strerror(uv_translate_sys_error((int)number)) : curl_easy_strerror(code);
+  snprintf(request->detail, sizeof request->detail, "%s", reason);
 }
 
 static void finish_requests(struct web *web)
@@ -484,6 +491,7 @@ static void set_callbacks(CURL *easy, struct request *request)
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
 }
 
 static void set_protocol(CURL *easy, bool is_secure)

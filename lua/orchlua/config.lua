@@ -6,7 +6,7 @@
 local errors = require "orchlua.error"
 local fields = require "orchlua.config.fields"
 local globs = require "orchlua.config.globs"
-local nearest = require "orchlua.dsl.nearest"
+local nearest = require "orchlua.nearest"
 local words = require "orchlua.dsl.words"
 
 local M = {}

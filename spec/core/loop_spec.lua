@@ -37,6 +37,7 @@ describe("a turn", function()
     local took = loop:now() - before
     assert.is_true(took > 0.0499 and took < 1)
     assert.equal(1, loop:handles())
+    assert.truthy(timer)
   end)
 
   it("waits without turning round and round", function()
@@ -262,13 +263,12 @@ describe("closing a handle", function()
 
   it("is left to the collector when nobody holds it", function()
     run(function(loop)
-      local co = in_coroutine(loop, function() loop:timer(1000):wait() end)
+      local waiting = { in_coroutine(loop, function() loop:timer(1000):wait() end) }
       loop:timer(1000)
       sleep(loop, 0)
       collectgarbage()
       assert.equal(1, loop:handles())
-      assert(coroutine.close(co)) -- its handle is in no <close> variable
-      co = nil
+      assert(coroutine.close(table.remove(waiting))) -- its handle is in no <close> variable
       collectgarbage()
       collectgarbage()
       assert.equal(0, loop:handles())

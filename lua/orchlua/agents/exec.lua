@@ -11,7 +11,7 @@ local request_text = require "orchlua.agents.request"
 local M = {}
 
 local KEPT_STDERR = 2000
-local SHOWN_STDERR = 200
+local SHOWN_STDERR = 500
 
 local function is_absolute(path) return path:sub(1, 1) == "/" end
 
@@ -27,16 +27,18 @@ local function environment(entry, request)
   return env
 end
 
--- The last line that says something, for the message.
-local function last_line(text)
-  local line = text:match "([^\r\n]*%S[^\r\n]*)%s*$"
-  return line and ": " .. io.first(line:gsub("%c+", " "), SHOWN_STDERR) or ""
+-- The end of standard error, for the message.
+local function ending(stderr)
+  local text = stderr:match "^%s*(.-)%s*$"
+  if text == "" then return "" end
+  local shown = io.last(text, SHOWN_STDERR)
+  return ": " .. (#shown < #text and "…" or "") .. shown
 end
 
 local function failed(entry, outcome)
   local stderr = io.last(outcome.stderr, KEPT_STDERR)
   local how = outcome.signal and "was ended by SIG" .. outcome.signal or ("exited with status %d"):format(outcome.status)
-  errors.raise("agent", ("`%s` %s%s"):format(io.command_text(entry.exec), how, last_line(stderr)),
+  errors.raise("agent", ("`%s` %s%s"):format(io.command_text(entry.exec), how, ending(stderr)),
     { status = outcome.status, signal = outcome.signal, stderr = stderr, retryable = false })
 end
 

@@ -7,7 +7,7 @@ local config = require "orchlua.config"
 local errors = require "orchlua.error"
 local exec = require "orchlua.agents.exec"
 local http = require "orchlua.agents.http"
-local nearest = require "orchlua.dsl.nearest"
+local nearest = require "orchlua.nearest"
 
 local M = {}
 

@@ -1,6 +1,8 @@
 -- What a literate file's front matter takes away from what the configuration
 -- allows: it narrows, never adds.
 
+local config = require "orchlua.config"
+
 local M = {}
 
 -- What a security profile may do; a profile that is not named here takes nothing away.
@@ -16,9 +18,7 @@ local PROFILES = {
 function M.narrow(checked, front)
   local profile = front and PROFILES[front.security_profile]
   if not profile then return checked end
-  local narrowed = setmetatable({}, { __index = checked })
-  narrowed.policy = { events = profile.events, agents = profile.agents }
-  return narrowed
+  return assert(config.narrow(checked, profile, "security_profile " .. front.security_profile))
 end
 
 return M

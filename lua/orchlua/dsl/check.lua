@@ -4,7 +4,7 @@
 -- every annotation made here.
 
 local element = require "orchlua.dsl.element"
-local nearest = require "orchlua.dsl.nearest"
+local nearest = require "orchlua.nearest"
 local scope = require "orchlua.dsl.scope"
 local walk = require "orchlua.dsl.walk"
 

@@ -4,7 +4,7 @@
 
 local cursors = require "orchlua.dsl.cursor"
 local lexer = require "orchlua.dsl.lexer"
-local nearest = require "orchlua.dsl.nearest"
+local nearest = require "orchlua.nearest"
 local statements = require "orchlua.dsl.statement"
 local words = require "orchlua.dsl.words"
 

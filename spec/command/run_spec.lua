@@ -1,0 +1,208 @@
+local command = require "spec.support.command"
+local core = require "orchlua.core"
+
+local json, value = core.json, core.value
+
+local CONFIG = [[
+local orchlua = require "orchlua"
+return { agents = {
+  echo = function(request) return "<" .. request.prompt .. ">" end,
+  broken = function() error("out of order", 0) end,
+  slow = function() orchlua.sleep(30) return "late" end,
+  cat = { exec = { "cat" } },
+} }
+]]
+
+local folder
+
+local function run(program, arguments, stdin)
+  local file = assert(io.open(folder .. "/p.dsl", "wb"))
+  file:write(program)
+  file:close()
+  return command.run("p.dsl " .. (arguments or ""), folder, stdin)
+end
+
+describe("orchlua FILE", function()
+  before_each(function() folder = command.folder { ["orchlua.config.lua"] = CONFIG } end)
+  after_each(function() command.remove(folder) end)
+
+  it("prints the result as text, and nothing else, on standard output", function()
+    local r = run 'EVENT completion:async {agent_id: "echo", prompt: "hi"} AS r\nRETURN r.output'
+    assert.equal("<hi>\n", r.out)
+    assert.equal(0, r.status)
+    assert.matches("completed", r.err)
+    assert.equal('{\n  "a": 1\n}\n', run("RETURN {a: 1}").out)
+    assert.equal("", run("STATE x = 1").out)
+  end)
+
+  it("says nothing on standard error with --quiet, but errors", function()
+    assert.equal("", run('EVENT agent:status {a: 1} AS x', "--quiet").err)
+    assert.matches("error: no", run('FAIL "no"', "--quiet").err)
+  end)
+
+  it("prints one object with --output json", function()
+    local r = run('## Title\nSTATE x = 1\nSTATE l = [x]\nAPPEND l l\nRETURN x', "--output json --run-id r1")
+    local object = json.decode(r.out)
+    assert.equal("run_id,program,status,result,state,error,usage,duration", table.concat(object, ","))
+    assert.equal("r1", object.run_id)
+    assert.equal("Title", object.program)
+    assert.equal("completed", object.status)
+    assert.equal('{"x":1,"l":[1,"(cycle)"]}', value.text(object.state))
+  end)
+
+  it("prints a line for each event with --output events", function()
+    local r = run('TRACK {n: 1}\nEVENT completion:async {agent_id: "echo", prompt: "hi"} AS r\nEVENT agent:status {status: "s"}\nEVENT my:own {a: 1}', "--output events --virtual-time --seed 3")
+    local types, last = {}, 0
+    for line in r.out:gmatch "[^\n]+" do
+      local record = assert(json.decode(line))
+      types[#types + 1] = record.type
+      assert.equal("seq", record[1])
+      assert.is_true(record.seq > last)
+      assert.is_number(record.time)
+      last = record.seq
+    end
+    assert.equal("run:started track completion:async reply agent:status my:own run:completed", table.concat(types, " "))
+  end)
+
+  it("has the exit status of what happened", function()
+    assert.equal(0, run("RETURN 1").status)
+    assert.equal(1, run("STATE x = 1 / 0").status)
+    assert.equal(2, run("STATE x = ").status)
+    assert.equal(2, run("INPUT x").status)
+    assert.equal(3, run('EVENT orchestration:request_termination {reason: "r"}').status)
+    assert.equal(4, run("AWAIT x FROM approval", "--until-parked").status)
+    assert.equal(2, run("RETURN 1", "--nonsense").status)
+    assert.equal(2, run("RETURN 1", "--config missing.lua").status)
+    assert.equal(2, command.run("missing.dsl", folder).status)
+  end)
+
+  it("shows an error with file, line, column, the source line and a caret", function()
+    local r = run 'STATE review = null\nSTATE x = review.vote'
+    assert.matches("p%.dsl:2:11: error: `review` is null, so `%.vote` cannot be read\n", r.err)
+    assert.matches("STATE x = review%.vote\n", r.err)
+    assert.matches("\n            %^~~~", r.err)
+  end)
+
+  it("reports every error of a program at once", function()
+    local r = run "STATE x = \nSTATE y = nope\nWHILE true\n  BREAK\nif x: RETURN 1\n"
+    assert.equal(2, r.status)
+    local count = select(2, r.err:gsub("error:", ""))
+    assert.is_true(count >= 3)
+  end)
+
+  it("takes inputs as JSON or text, and from a file", function()
+    local program = "INPUT a\nINPUT b = 5\nRETURN [a, b]"
+    assert.equal('["x",[1]]', (run(program, "--input a=x --input 'b=[1]' --output json").out:match('"result": (%b[])'):gsub("%s", "")))
+    local file = io.open(folder .. "/in.json", "w")
+    file:write '{"a": {"k": 1}}'
+    file:close()
+    assert.equal('[{"k":1},5]', (run(program, "--input-file in.json --output json").out:match('"result": (%b[])'):gsub("%s", "")))
+    assert.matches("needs the input `a`", run(program).err)
+    assert.matches("declares no input `z`", run(program, "--input a=1 --input z=1").err)
+  end)
+
+  it("reads a program from standard input", function()
+    assert.equal("3\n", command.run("-", folder, "RETURN 1 + 2").out)
+  end)
+
+  it("gives the same bytes twice with --virtual-time --seed", function()
+    local program = [[
+STATE xs = []
+PARALLEL(limit: 2):
+  FOREACH i IN RANGE(6):
+    WAIT RANDOM()
+    EVENT completion:async {agent_id: i % 2 == 0 ? "echo" : "cat", prompt: "{{UUID()}}"} AS r
+    APPEND xs r.output
+RETURN {xs: xs, t: TIMESTAMP()}
+]]
+    local first = run(program, "--virtual-time --seed 7 --output events --quiet")
+    local second = run(program, "--virtual-time --seed 7 --output events --quiet")
+    assert.equal(0, first.status)
+    assert.equal(first.out, second.out)
+    assert.not_equal(first.out, run(program, "--virtual-time --seed 8 --output events --quiet").out)
+    assert.matches('"run_id":"seed%-7"', first.out)
+  end)
+
+  it("refuses a program that asks agents when there are none, before anything runs", function()
+    os.remove(folder .. "/orchlua.config.lua")
+    local r = run 'EVENT agent:status {a: 1}\nEVENT completion:async {agent_id: "a", prompt: ""}'
+    assert.equal(2, r.status)
+    assert.matches("no configuration names any", r.err)
+    assert.equal("", r.out)
+    assert.equal(0, run("RETURN 1").status)
+  end)
+
+  it("stops cleanly on Ctrl-C, with FINALLY", function()
+    local file = io.open(folder .. "/p.dsl", "w")
+    file:write 'TRY:\n  EVENT completion:async {agent_id: "slow", prompt: ""} AS r\nFINALLY:\n  EVENT agent:status {status: "cleaned up"}\n'
+    file:close()
+    local r = command.shell(command.path .. " p.dsl & pid=$!; sleep 0.5; kill -INT $pid; wait $pid", folder)
+    assert.equal(130, r.status)
+    assert.matches("cleaned up", r.err)
+    assert.matches("stopped by a signal", r.err)
+  end)
+
+  it("stops at once on a second Ctrl-C", function()
+    local file = io.open(folder .. "/p.dsl", "w")
+    file:write "TRY:\n  WAIT 100\nFINALLY:\n  WAIT 100\n"
+    file:close()
+    local r = command.shell(command.path .. " p.dsl & pid=$!; sleep 0.4; kill -TERM $pid; sleep 0.4; kill -TERM $pid; wait $pid", folder)
+    assert.equal(143, r.status)
+  end)
+
+  it("has help with examples, and a version", function()
+    assert.matches("Examples:", command.run("--help", folder).out)
+    assert.matches("%-%-virtual%-time", command.run("run --help", folder).out)
+    assert.matches("^orchlua %d", command.run("--version", folder).out)
+    assert.equal(2, command.run("", folder).status)
+  end)
+end)
+
+describe("orchlua FILE.md", function()
+  before_each(function()
+    folder = command.folder { ["two.md"] = "---\nname: x\n---\n# Doc\n```\n## First: one\nRETURN 1\n```\ntext\n```dsl\n## Second\nRETURN 1 / 0\n```\n```js\nnothing\n```\n" }
+  end)
+  after_each(function() command.remove(folder) end)
+
+  it("lists the programs, and runs one by slug, prefix or number", function()
+    local r = command.run("two.md", folder)
+    assert.equal(2, r.status)
+    assert.matches("two%.md#first%-one", r.err)
+    assert.equal("1\n", command.run("'two.md#first'", folder).out)
+    assert.equal("1\n", command.run("'two.md#1'", folder).out)
+    assert.equal(2, command.run("'two.md#third'", folder).status)
+  end)
+
+  it("counts an error's line in the Markdown file", function()
+    assert.matches("two%.md:12:8: error: division by zero", command.run("'two.md#second'", folder).err)
+  end)
+end)
+
+describe("orchlua check", function()
+  before_each(function() folder = command.folder { ["orchlua.config.lua"] = CONFIG } end)
+  after_each(function() command.remove(folder) end)
+
+  local function check(program, arguments)
+    local file = assert(io.open(folder .. "/p.dsl", "wb"))
+    file:write(program)
+    file:close()
+    return command.run("check p.dsl " .. (arguments or ""), folder)
+  end
+
+  it("has status 2 on errors and 0 on warnings alone, and runs nothing", function()
+    assert.equal(2, check("STATE x = y").status)
+    local r = check 'EVENT completion:async {agent_id: "nobody", prompt: ""} AS unused'
+    assert.equal(0, r.status)
+    assert.matches("no configuration knows the agent `nobody`", r.out)
+    assert.matches("the result `unused` is never used", r.out)
+    assert.matches("0 errors, 2 warnings", r.out)
+  end)
+
+  it("prints JSON", function()
+    local list = json.decode(check("STATE x = yy\nSTATE y = 1", "--format json").out)
+    assert.equal("error", list[1].severity)
+    assert.equal(1, list[1].line)
+    assert.equal(11, list[1].column)
+    assert.matches("did you mean `y`", list[1].hint)
+  end)
+end)
