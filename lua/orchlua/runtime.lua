@@ -28,7 +28,9 @@ local ROUNDS_AT_ONCE = 64
 local Runtime = {}
 Runtime.__index = Runtime
 
-local option_names = { store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true }
+local option_names = {
+  store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true,
+}
 
 local function checked_config(given)
   if given == nil then return config.default() end
@@ -53,10 +55,11 @@ function M.new(options)
   local self = setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), store = store.new(), runs = {}, order = {}, alive = 0,
     clock = options.virtual_time and clock.virtual() or clock.real(loop, core.loop.clock),
-    config = checked_config(options.config), queues = {}, calls = {}, awake = {},
+    config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
     seed = options.seed or (options.virtual_time and 0 or random.seed()),
   }, Runtime)
   self.jitter_state = self.seed
+  self.watched = options.on_call
   self.agents = agents.new(self.config, loop)
   self:user_functions()
   return self
@@ -181,55 +184,55 @@ end
 
 --- Tells whoever watches (the live view) what becomes of a call.
 function Runtime:notice(watched, what, err)
-  if self.options.on_call then self.options.on_call(what, watched, err) end
-end
-
-local function deliver_reply(self, run, request, outcome)
-  self.calls[request] = nil
-  run:deliver { kind = "reply", request = request.number, outcome = outcome }
+  self.watched(what, watched, err)
 end
 
 local effects = {}
 
-function effects.request(self, run, effect)
-  local request = effect.request
+local function call_ended(ended, outcome)
+  local self = ended.runtime
+  self.calls[ended.request] = nil
+  if self.watched then self:notice(ended, "end", outcome.error) end
+  ended.run:deliver(outcome)
+end
+
+function effects.request(self, run, request)
   if request.kind == "run" then return self:start_child(run, request) end
-  local ended = false
-  local started = call.start(self, run, request, run.path, function(outcome)
-    ended = true
-    self:notice(self.calls[request] or { request = request, run = run }, "end", outcome.error)
-    deliver_reply(self, run, request, outcome)
-  end)
-  if not ended then self.calls[request] = started end
+  local started = call.start(self, run, request, run.path, call_ended)
+  if not started.ended then self.calls[request] = started end
 end
 
 function effects.abandon(self, _, effect)
   local started = self.calls[effect.request]
   self.calls[effect.request] = nil
   if started then
-    self:notice(started, "end")
+    if self.watched then self:notice(started, "end") end
     started:abandon()
   end
 end
 
-function effects.record(self, _, effect)
-  self.options.on_record(effect.record)
+function effects.record(self, _, record)
+  self.options.on_record(record)
 end
 
+-- Takes a run's outbox in order; what is put into it meanwhile comes last.
 local function perform(self, run)
   local outbox = run.outbox
-  while #outbox > 0 do
-    run.outbox = {}
-    for _, effect in ipairs(outbox) do effects[effect.kind](self, run, effect) end
-    outbox = run.outbox
+  if #outbox == 0 then return end
+  run.outbox = {}
+  for i = 1, #outbox do
+    local effect = outbox[i]
+    effects[effect.effect or "record"](self, run, effect)
   end
+  return perform(self, run)
 end
 
 --- A sub-run: its result is the request's answer.
 function Runtime:start_child(parent, request)
   local function answer(outcome)
-    outcome.attempts, outcome.duration = 1, outcome.duration or 0
-    deliver_reply(self, parent, request, outcome)
+    self.calls[request] = nil
+    outcome.kind, outcome.request, outcome.attempts, outcome.duration = "reply", request.number, 1, outcome.duration or 0
+    parent:deliver(outcome)
   end
   local program, err = self:compile_file(parent.folder, request.file)
   if not program then return answer { error = err } end
@@ -263,8 +266,10 @@ local function drive_ready(self)
   for _ = 1, ROUNDS_AT_ONCE do
     local awake = self.awake
     if #awake == 0 then return end
-    self.awake = {}
-    for _, run in ipairs(awake) do
+    self.awake, self.driven = self.driven, awake
+    for i = 1, #awake do
+      local run = awake[i]
+      awake[i] = nil
       run.touched = false
       run:drive()
       perform(self, run)
@@ -365,7 +370,7 @@ function Runtime:ask(context, agent_id, prompt)
     kind = "agent", agent_id = agent_id, prompt = prompt, data = value.object {}, key = ("%s/%d"):format(context.request.key, context.asked),
   }
   local waiting = false
-  local asked = call.start(self, context.run, request, path, function(how)
+  local asked = call.start(self, context.run, request, path, function(_, how)
     outcome = how
     if waiting then self.loop_handle:resume(co) end
   end)

@@ -21,12 +21,16 @@ function M.context()
   return contexts[coroutine.running()]
 end
 
+-- A task that was stopped while it ran itself tells nobody how it ended.
 local function work(self, co)
   while true do
     local fn, argument, extra, done = coroutine.yield()
+    local context = contexts[co]
     local ok, result = pcall(fn, argument, extra)
-    contexts[co] = nil
-    done(ok, result)
+    if contexts[co] == context then
+      contexts[co] = nil
+      done(context, ok, result)
+    end
     self.idle[#self.idle + 1] = co
   end
 end
@@ -39,10 +43,10 @@ local function take(self)
   return co
 end
 
---- Runs `fn(argument, extra)` in a coroutine; `done(ok, result)` is called when it has
---- returned or raised, before this returns if it never waits.
+--- Runs `fn(argument, extra)` in a coroutine; `done(context, ok, result)` is called when
+--- it has returned or raised, before this returns if it never waits.
 ---@param context table
----@param done fun(ok: boolean, result: any)
+---@param done fun(context: table, ok: boolean, result: any)
 ---@return thread
 function Tasks:start(context, fn, argument, extra, done)
   local co = take(self)

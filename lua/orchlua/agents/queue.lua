@@ -87,7 +87,7 @@ end
 -- One admission loop at a time: a request that ends inside its own `start`
 -- leaves its place to the loop that runs already, so the stack stays flat.
 local function admit(self)
-  if self.admitting then return end
+  if self.admitting or self.waiting == 0 then return end
   self.admitting = true
   local ok, problem = pcall(admit_waiting, self)
   self.admitting = false

@@ -45,7 +45,27 @@ local function globs_of(map)
   return globs
 end
 
-local known = setmetatable({}, { __mode = "k" }) -- map → its globs, most exact first
+-- map → its globs, most exact first, and the names that were looked up: name → key, or false
+local known = setmetatable({}, { __mode = "k" })
+
+-- So many names are remembered of a map; programs choose them, so there is a bound.
+local REMEMBERED = 1000
+
+local function knowledge(map)
+  local found = known[map]
+  if not found or found.count > REMEMBERED then
+    found = { globs = found and found.globs or globs_of(map), names = {}, count = 0 }
+    known[map] = found
+  end
+  return found
+end
+
+local function find_key(globs, name)
+  for _, glob in ipairs(globs) do
+    if fits(glob, name) then return glob.text end
+  end
+  return false
+end
 
 --- The entry of `map` that `name` means. A key that equals the name wins; else,
 --- of the keys with `*` that fit, the one with the most other characters, and of
@@ -57,15 +77,13 @@ local known = setmetatable({}, { __mode = "k" }) -- map → its globs, most exac
 function M.match(map, name)
   local value = map[name]
   if value ~= nil then return value, name end
-  local globs = known[map]
-  if not globs then
-    globs = globs_of(map)
-    known[map] = globs
+  local about = knowledge(map)
+  local key = about.names[name]
+  if key == nil then
+    key = find_key(about.globs, name)
+    about.names[name], about.count = key, about.count + 1
   end
-  for _, glob in ipairs(globs) do
-    if fits(glob, name) then return map[glob.text], glob.text end
-  end
-  return nil
+  if key then return map[key], key end
 end
 
 return M

@@ -1,7 +1,7 @@
 -- A request on its way: the agent's queue, then tries with pauses between them,
 -- until one answers or the time is over. It belongs to the process, not to the
--- run: after a crash it starts afresh from the request. `done(outcome)` is called
--- once, with `{value | error, attempts, duration, usage}`.
+-- run: after a crash it starts afresh from the request. `done(call, outcome)` is called
+-- once, with the row `{kind = "reply", request, value | error, attempts, duration}`.
 
 local clock = require "orchlua.clock"
 local core = require "orchlua.core"
@@ -17,23 +17,31 @@ Call.__index = Call
 -- Pauses between tries: exponential with full jitter, in seconds.
 local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
+local NOWHERE = {}
+
+local function cancel(self, due)
+  if due then self.runtime.clock:cancel(due) end
+end
+
+-- The outcome is the row that the run is told: what came of the request.
 local function finish(self, outcome)
   if self.ended then return end
   self.ended = true
-  for _, due in ipairs { self.deadline or false, self.try_due or false, self.pause or false } do
-    if due then self.runtime.clock:cancel(due) end
-  end
-  self:end_try()
-  if self.queued then self.queue:leave(self.place) end
-  outcome.attempts = self.attempt
+  cancel(self, self.deadline)
+  cancel(self, self.try_due)
+  cancel(self, self.pause)
+  cancel(self, self.latency)
+  if self.task or self.holds then self:end_try() end
+  if self.queue then self.queue:leave(self) end
+  outcome.kind, outcome.request, outcome.attempts = "reply", self.request.number, self.attempt
   outcome.duration = self.started and math.max(0, self.runtime.clock:now() - self.started) or 0
-  self.done(outcome)
+  self.done(self, outcome)
 end
 
 --- Ends the try in flight, if there is one: what it waits for is ended too.
 function Call:end_try()
   local co = self.task
-  self.task = nil
+  self.task, self.running = nil, false
   if self.holds then
     self.holds = false
     self.runtime.clock:release()
@@ -60,17 +68,17 @@ end
 
 local function try_failed(self, err)
   if not may_retry(self, err) then return finish(self, { error = err }) end
-  self.runtime:notice(self, "retry", err)
+  if self.runtime.watched then self.runtime:notice(self, "retry", err) end
   self.pause = self.runtime.clock:after(pause_before_next(self, err), clock.TIMER, function()
     self.pause = nil
     self:try()
   end)
 end
 
-local function tried(self, number, ok, result)
-  if self.ended or number ~= self.attempt then return end
-  self.task = nil
-  self:end_try()
+local function tried(self, ok, result)
+  if self.ended then return end
+  self.task, self.running = nil, false
+  if self.holds then self:end_try() end
   if self.try_due then
     self.runtime.clock:cancel(self.try_due)
     self.try_due = nil
@@ -88,48 +96,44 @@ local function told(self)
   }
 end
 
-local function start_task(self, number)
-  local agent = self.agent
-  local function done(ok, result) return tried(self, number, ok, result) end
-  local co
+local function start_task(self)
+  local agent, tasks, co = self.agent, self.runtime.tasks, nil
+  self.running = true
   if self.request.kind == "event" and agent.kind == "lua" then
-    co = self.runtime.tasks:start(self, agent.call, self.request.data, told(self), done)
+    co = tasks:start(self, agent.call, self.request.data, told(self), tried)
   else
-    co = self.runtime.tasks:start(self, agent.call, told(self), nil, done)
+    co = tasks:start(self, agent.call, told(self), nil, tried)
   end
-  if not self.ended and number == self.attempt and coroutine.status(co) == "suspended" and not self.pause then
-    self.task = co
-  end
+  if self.running then self.task = co end
 end
 
 --- Makes one try.
 function Call:try()
   self.attempt = self.attempt + 1
-  local number = self.attempt
-  if not self.agent.in_process then
+  local agent = self.agent
+  if not agent.in_process then
     self.holds = true
     self.runtime.clock:hold()
   end
-  if self.agent.latency then
-    self.latency = self.runtime.clock:after(self.agent.latency, clock.REPLY, function()
-      if not self.ended and number == self.attempt then start_task(self, number) end
-    end)
-  else
-    start_task(self, number)
-  end
-  if not self.ended and number == self.attempt and self.try_timeout and not self.pause then
+  if self.try_timeout then
     self.try_due = self.runtime.clock:after(self.try_timeout, clock.TIMER, function()
       self.try_due = nil
+      cancel(self, self.latency)
       self:end_try()
       try_failed(self, timed_out(self, self.try_timeout, " (one try)"))
     end)
   end
+  if not agent.latency then return start_task(self) end
+  self.latency = self.runtime.clock:after(agent.latency, clock.REPLY, function()
+    self.latency = nil
+    start_task(self)
+  end)
 end
 
 -- Leaves the agent's queue: the time runs from here.
 local function admitted(self)
   self.started = self.runtime.clock:now()
-  self.runtime:notice(self, "start")
+  if self.runtime.watched then self.runtime:notice(self, "start") end
   self:try()
   if not self.ended then
     self.deadline = self.runtime.clock:after(self.timeout, clock.TIMER, function()
@@ -142,7 +146,6 @@ end
 function Call:abandon()
   if self.ended then return end
   self.done = function() end
-  if self.queued and not self.started then self.queue:remove(self.place) end
   finish(self, {})
 end
 
@@ -159,10 +162,10 @@ end
 ---@param run orchlua.Run
 ---@param request table
 ---@param path? table   the agents whose calls this one is made inside
----@param done fun(outcome: table)
+---@param done fun(call: orchlua.Call, outcome: table)
 ---@return orchlua.Call
 function M.start(runtime, run, request, path, done)
-  local self = setmetatable({ runtime = runtime, run = run, request = request, attempt = 0, done = done, path = path or {} }, Call)
+  local self = setmetatable({ runtime = runtime, run = run, request = request, attempt = 0, done = done, path = path or NOWHERE, run_id = run.id }, Call)
   local agent, err = request.handler, nil
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) end
   if not agent then
@@ -172,9 +175,7 @@ function M.start(runtime, run, request, path, done)
   self.agent = agent
   settings(self)
   self.queue = runtime:queue(agent)
-  self.place = { run_id = run.id }
-  self.queued = true
-  self.queue:enter(self.place, function() admitted(self) end, self.path)
+  self.queue:enter(self, admitted, self.path)
   return self
 end
 

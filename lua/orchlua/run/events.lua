@@ -53,10 +53,11 @@ local function request(run, branch, site, fields, data)
   local number = run.request_count
   fields.number, fields.key = number, run.id .. "/" .. number
   run.requests[number] = fields
-  run.outbox[#run.outbox + 1] = { kind = "request", request = fields }
+  fields.effect = "request"
+  run.outbox[#run.outbox + 1] = fields
   if branch == run.main then run.last, run.last_request = nil, number end
   if place.awaited then
-    run:await(branch, site, { request = number })
+    branch.site, branch.wait = site, fields
   else
     branch.home.outstanding = branch.home.outstanding + 1
   end
@@ -87,6 +88,10 @@ local function answer(run, branch, site, result)
   end
 end
 
+local function tell(run, name, asked, data)
+  run:publish(name, run.listener and { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = data })
+end
+
 -- Built-in events ------------------------------------------------------------------------
 
 local builtin = {}
@@ -100,11 +105,11 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
   local asked = request(run, branch, site, { kind = "agent", agent_id = agent_id, prompt = prompt }, data)
   run.usage.requests = run.usage.requests + 1
-  run:publish(name, { request_id = asked.key, agent_id = agent_id, data = data })
+  tell(run, name, asked, data)
 end
 
 local function announce(run, branch, site, name, data)
-  run:publish(name, { data = data })
+  run:publish(name, run.listener and { data = data })
   answer(run, branch, site, data)
 end
 
@@ -146,7 +151,7 @@ builtin["orchestration:run"] = function(run, branch, site, name, data)
   local file = text_field(data, "file", name)
   local input = entity_part(data, "input", name) or value.object {}
   local asked = request(run, branch, site, { kind = "run", file = file, input = input, agent_id = file, quiet = true }, data)
-  run:publish(name, { request_id = asked.key, data = data })
+  tell(run, name, asked, data)
 end
 
 builtin["orchestration:request_termination"] = function(run, branch, site, name, data)
@@ -175,7 +180,7 @@ local function handled(run, branch, site, name, data, handler)
   }, is_object and data or null)
   asked.data = data
   asked.prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
-  run:publish(name, { request_id = asked.key, data = data })
+  tell(run, name, asked, data)
 end
 
 local function unknown(run, branch, site, name, data)
@@ -215,32 +220,20 @@ end
 
 -- Answers ---------------------------------------------------------------------------------------
 
-local function failed_reply(run, asked, outcome)
-  return reply.new({
-    agent_id = asked.agent_id, task_id = asked.task_id or asked.key, request_id = asked.key,
-    attempts = outcome.attempts, duration = outcome.duration,
-  }, { error = outcome.error }), run
-end
-
-local function good_reply(asked, outcome)
-  local text, parsed = reply.read(outcome.value)
-  if text == nil then
-    outcome.error = errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, parsed))
-    return nil
-  end
-  return reply.new({
-    agent_id = asked.agent_id, task_id = asked.task_id or asked.key, request_id = asked.key,
-    attempts = outcome.attempts, duration = outcome.duration, usage = outcome.usage,
-  }, { text = text, parsed = parsed })
-end
-
--- A handler in Lua, or a sub-run, answers with a value of its own, not with a reply.
-local function plain_answer(outcome)
-  local converted, message = value.from_lua(outcome.value)
-  if converted == nil then
+-- The value that the outcome is: of an agent a reply, of a handler in Lua or a
+-- sub-run a value of its own. An answer that is no value is an error.
+local function result_of(asked, outcome)
+  if outcome.error then return reply.failed(asked, outcome) end
+  if asked.quiet then
+    local converted, message = value.from_lua(outcome.value)
+    if converted ~= nil then return converted end
     outcome.error = errors.new("event", "the handler's answer is no value: " .. message)
+  else
+    local text, parsed = reply.read(outcome.value)
+    if text then return reply.new(asked, outcome, text, parsed) end
+    outcome.error = errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, parsed))
   end
-  return converted
+  return reply.failed(asked, outcome)
 end
 
 local function as_error(asked, outcome)
@@ -251,36 +244,25 @@ local function as_error(asked, outcome)
 end
 
 local function awaited_answer(run, asked, branch, result, outcome)
-  local raises = asked.on_error == "raise" or asked.on_error == nil and asked.raises
-  if outcome.error and (raises or asked.quiet and asked.on_error ~= "return") then
-    return run:throw(branch, as_error(asked, outcome), asked.site)
-  end
+  local raises = asked.on_error == "raise" or asked.on_error == nil and (asked.raises or asked.quiet)
+  if outcome.error and raises then return run:throw(branch, as_error(asked, outcome), asked.site) end
   run:wake(branch, result)
 end
 
-local function remember_last(run, asked, result, outcome)
-  if run.last_request ~= asked.number then return end
-  if asked.quiet or outcome.error then
-    run.last = result
-  else
-    run.last = result.result
-  end
+local function publish_reply(run, asked, outcome, result, branch)
+  run:publish("reply", {
+    request_id = asked.key, agent_id = asked.agent_id, success = outcome.error == nil, attempts = outcome.attempts,
+    duration = outcome.duration, data = result, branch = branch and branch.label,
+  })
 end
 
 --- A request of the run has been answered: the branch that waits goes on, or the
 --- reply becomes a message.
 function M.answered(run, asked, outcome)
   local branch = run.branches[asked.branch]
-  local result
-  if not outcome.error then
-    result = asked.quiet and plain_answer(outcome) or not asked.quiet and good_reply(asked, outcome) or nil
-  end
-  if outcome.error then result = failed_reply(run, asked, outcome) end
-  run:publish("reply", {
-    request_id = asked.key, agent_id = asked.agent_id, success = outcome.error == nil, attempts = outcome.attempts,
-    duration = outcome.duration, data = result, branch = branch and branch.label,
-  })
-  remember_last(run, asked, result, outcome)
+  local result = result_of(asked, outcome)
+  if run.listener then publish_reply(run, asked, outcome, result, branch) else run.seq = run.seq + 1 end
+  if run.last_request == asked.number then run.last = (asked.quiet or outcome.error) and result or result.result end
   if asked.awaited then
     if branch then awaited_answer(run, asked, branch, result, outcome) end
     return

@@ -54,8 +54,9 @@ function M.new(options)
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0,
     ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
     mailbox = mailbox.new(), waiters = {}, timers = {}, read_at = 0,
-    usage = { requests = 0 },
+    usage = { requests = 0 }, signal_count = 0,
   }, Run)
+  self.on_error = function(raised) return failure.handle(self, raised) end
   self.slice = math.min(SLICE, self.max_steps)
   self.started = self:now()
   return self
@@ -125,9 +126,8 @@ end
 
 --- Resumes ready branches, a bounded number of them; errors go where they belong.
 function Run:drive()
-  local function handler(raised) return failure.handle(self, raised) end
   repeat
-    local ok, failed = xpcall(resume_branches, handler, self)
+    local ok, failed = xpcall(resume_branches, self.on_error, self)
     if not ok then
       if not failed.site then error(failed.trace, 0) end
       self:throw(self.current, failed.error, failed.site)
@@ -193,7 +193,7 @@ end
 local arrivals = {}
 
 --- Takes in what the world says: the one way by which anything from outside the
---- run changes it. Rows: `{kind = "reply", request, outcome}`, `{kind = "timer", wait}`,
+--- run changes it. Rows: `{kind = "reply", request, value | error, …}`, `{kind = "timer", wait}`,
 --- `{kind = "signal", name, value}`, `{kind = "cancel", reason}`.
 function Run:deliver(row)
   if self.status == "running" then arrivals[row.kind](self, row) end
@@ -210,7 +210,7 @@ function arrivals.reply(self, row)
   if not request then return end
   self.requests[row.request] = nil
   self.request_total = self.request_total - 1
-  events.answered(self, request, row.outcome)
+  events.answered(self, request, row)
 end
 
 function arrivals.signal(self, row)
@@ -296,7 +296,7 @@ function Run:abandon_requests()
     local request = self.requests[number]
     self.requests[number] = nil
     self.request_total = self.request_total - 1
-    self.outbox[#self.outbox + 1] = { kind = "abandon", request = request }
+    self.outbox[#self.outbox + 1] = { effect = "abandon", request = request }
   end
 end
 
@@ -405,14 +405,15 @@ end
 
 -- Telling the world ------------------------------------------------------------------------------
 
---- Tells what happens: a record for whoever listens. `fields` are its further fields.
+--- Tells what happens: a record for whoever listens. `fields` are its further fields;
+--- on the hot path they are made only when somebody does.
 function Run:publish(kind, fields)
   self.seq = self.seq + 1
   if not self.listener then return end
-  local record = fields or {}
+  local record = fields
   record.seq, record.type, record.time, record.run_id = self.seq, kind, self.clock:now(), self.id
   if record.branch == nil and self.current then record.branch = self.current.label end
-  self.outbox[#self.outbox + 1] = { kind = "record", record = record }
+  self.outbox[#self.outbox + 1] = record
 end
 
 function Run:emit(site, name, data)

@@ -53,69 +53,63 @@ function M.read(answer)
   return text, converted
 end
 
--- The runtime's own fields, hidden: all but `agent_id` and `request_id` give way
--- to the agent's.
-local function hide(reply, fields)
-  for key, field in pairs(fields) do
-    if reply[key] == nil then reply[key] = field end
-  end
-end
+local enumerated = { agent_id = true, task_id = true, success = true }
 
-local function put(reply, key, field)
-  if reply[key] == nil then reply[#reply + 1] = key end
-  reply[key] = field
-end
-
---- A reply. `answer` is `{text, parsed}`, or `{error = …}`.
----@param head { agent_id: string, task_id: any, request_id: string, attempts: integer, duration: number, usage: any }
----@return table
-function M.new(head, answer)
-  local reply = setmetatable({
-    "agent_id", "task_id", "success", agent_id = head.agent_id, task_id = head.task_id, success = answer.error == nil,
-    request_id = head.request_id, duration = head.duration, attempts = head.attempts, usage = head.usage or null,
+-- The runtime's own fields. Those after the first three are hidden, and all but
+-- `agent_id` and `request_id` give way to the agent's.
+local function head(asked, outcome)
+  local key, task_id = asked.key, asked.task_id
+  if task_id == nil or task_id == null then task_id = key end
+  return setmetatable({
+    "agent_id", "task_id", "success", agent_id = asked.agent_id, task_id = task_id, success = true,
+    request_id = key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage or null,
   }, Reply)
-  if answer.error then
-    put(reply, "error", failure.to_value(answer.error))
-    reply.output, reply.result = null, null
-    return reply
-  end
-  local fields = answer.parsed
-  if fields == nil then
-    put(reply, "output", answer.text)
-    reply.result = answer.text
-  elseif value.kind(fields) == "array" then
-    put(reply, "result", fields)
-    reply.output = answer.text
-  else
-    for _, key in ipairs(fields) do
-      if key ~= "agent_id" and key ~= "request_id" then M.own_field(reply, key, fields[key]) end
+end
+
+local function own_fields(reply, fields)
+  for i = 1, #fields do
+    local key = fields[i]
+    if key ~= "agent_id" and key ~= "request_id" then
+      if not enumerated[key] then reply[#reply + 1] = key end
+      reply[key] = fields[key]
     end
-    hide(reply, { output = answer.text, result = fields })
+  end
+end
+
+--- The reply of an answered request.
+---@param asked { agent_id: string, task_id: any, key: string }
+---@param outcome { attempts: integer, duration: number, usage: any }
+---@param text string   the agent's answer
+---@param fields? table   and what it is as JSON, when it is
+---@return table
+function M.new(asked, outcome, text, fields)
+  local reply = head(asked, outcome)
+  if fields == nil then
+    reply[4], reply.output, reply.result = "output", text, text
+  elseif value.kind(fields) == "array" then
+    reply[4], reply.output, reply.result = "result", text, fields
+  else
+    own_fields(reply, fields)
+    if reply.output == nil then reply.output = text end
+    if reply.result == nil then reply.result = fields end
   end
   return reply
 end
 
-local enumerated = { agent_id = true, task_id = true, success = true }
-
--- A field of the agent's own: it is enumerated, also where the runtime has one of that name.
-function M.own_field(reply, key, field)
-  if not enumerated[key] then reply[#reply + 1] = key end
-  reply[key] = field
+--- The reply of a request that failed: `success` is false, `error` says why.
+function M.failed(asked, outcome)
+  local reply = head(asked, outcome)
+  reply.success, reply[4], reply.error = false, "error", failure.to_value(outcome.error)
+  reply.output, reply.result = null, null
+  return reply
 end
 
 --- A signal as a message.
 function M.of_signal(run, name, signalled)
-  local answer
-  if type(signalled) == "string" then
-    answer = { text = signalled, parsed = parsed(signalled) }
-  else
-    local text = value.text(signalled)
-    answer = { text = text, parsed = type(signalled) == "table" and signalled or nil }
-  end
-  run.signal_count = (run.signal_count or 0) + 1
-  return M.new({
-    agent_id = name, task_id = name, request_id = ("%s/signal/%d"):format(run.id, run.signal_count), attempts = 0, duration = 0,
-  }, answer)
+  run.signal_count = run.signal_count + 1
+  local asked = { agent_id = name, task_id = name, key = ("%s/signal/%d"):format(run.id, run.signal_count) }
+  local text, fields = M.read(signalled)
+  return M.new(asked, { attempts = 0, duration = 0 }, text, fields)
 end
 
 return M
