@@ -159,18 +159,20 @@ static void copy_flat(lua_State *L, int index)
   }
 }
 
-/* copy(v) -> a deep copy in which what is shared or cyclic stays so; nil and a
- * message when v is nested more than DEEPEST deep. */
+/* copy(v [, fresh]) -> a deep copy in which what is shared or cyclic stays so; nil
+ * and a message when v is nested more than DEEPEST deep. A `fresh` v, which nobody
+ * else holds, is given back itself when no table is in it. */
 static int copy(lua_State *L)
 {
   luaL_checkany(L, 1);
+  bool fresh = lua_toboolean(L, 2);
   lua_settop(L, 1);
   if (lua_type(L, 1) != LUA_TTABLE) {
     luaL_argcheck(L, orchlua_kind(L, 1) != KIND_NONE, 1, "a value of the language expected");
     return 1;
   }
   if (is_flat(L, 1)) {
-    copy_flat(L, 1);
+    if (!fresh) copy_flat(L, 1);
     return 1;
   }
   lua_newtable(L);

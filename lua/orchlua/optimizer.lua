@@ -1,12 +1,14 @@
 -- `optimization:async`: proposes the next parameters of the strategy in use, from
--- what was measured. Each number is tuned by itself: where three different values
--- of it were tried, to the top of the parabola through the best ones; else a step
--- onward from the better of the last two. Pure, and the same for the same data.
+-- what was measured. Two stages: while few values were tried, one parameter at a
+-- time takes a step from the best entry; then a quadratic is fitted around the
+-- best, and its top is proposed. Pure, the same for the same data, never non-finite.
 
 local core = require "orchlua.core"
+local quadratic = require "orchlua.optimizer.quadratic"
 
-local value = core.value
-local null = value.null
+local json, value = core.json, core.value
+local kind, null = value.kind, value.null
+local tointeger, max, min, abs, floor = math.tointeger, math.max, math.min, math.abs, math.floor
 
 local M = {}
 
@@ -14,165 +16,89 @@ local M = {}
 local REACH = 1.0
 -- The first step of a parameter, as a share of its value.
 local FIRST_STEP = 0.25
+-- With more parameters than this they are tuned one at a time only.
+local MOST_FITTED = 12
 
-local function no(reasoning)
+local function answer(success, params, score, reasoning)
   return value.object {
     "success", "optimized_params", "expected_score", "reasoning",
-    success = false, optimized_params = null, expected_score = null, reasoning = reasoning,
+    success = success, optimized_params = params, expected_score = score, reasoning = reasoning,
   }
 end
 
--- Reading the entries -----------------------------------------------------------
+local function no(reasoning)
+  return answer(false, null, null, reasoning)
+end
+
+-- Reading the entries ------------------------------------------------------------------
 
 local score_names = { "composite_score", "score", "quality", "success_rate" }
 
-local function score_of(entry)
-  for _, name in ipairs(score_names) do
-    if type(entry[name]) == "number" then return entry[name] end
-  end
-end
-
--- The entries that can be learned from: those of the last one's strategy with
--- `params` and a score, the oldest first.
-local function samples(entries)
+-- The entries of the last one's strategy that have `params`.
+local function of_strategy(entries)
   local last, found = entries[#entries], {}
-  for _, entry in ipairs(entries) do
-    local usable = value.kind(entry) == "object" and value.kind(entry.params) == "object" and score_of(entry)
-    if usable and value.equal(entry.strategy or null, last.strategy or null) then
-      found[#found + 1] = { params = entry.params, score = score_of(entry) }
+  if kind(last) ~= "object" then return found end
+  for i = 1, #entries do
+    local entry = entries[i]
+    if kind(entry) == "object" and kind(entry.params) == "object" and json.encode(entry.params) and value.equal(entry.strategy or null, last.strategy or null) then
+      found[#found + 1] = entry
     end
   end
   return found
 end
 
+-- The name of the score that most entries have as a number.
+local function score_name(entries)
+  local best, most
+  for _, name in ipairs(score_names) do
+    local count = 0
+    for _, entry in ipairs(entries) do
+      if type(entry[name]) == "number" then count = count + 1 end
+    end
+    if count > (most or 0) then best, most = name, count end
+  end
+  return best
+end
+
+
+-- Numbers as a text by which the same parameters are found again.
+local function params_key(params)
+  local texts = {}
+  for i, name in ipairs(params) do texts[i] = name .. "=" .. json.encode(params[name]) end
+  table.sort(texts)
+  return table.concat(texts, "\0")
+end
+
+-- The different parameters that were measured, the oldest first, each with its mean score.
+local function samples(entries)
+  local used, by_key, found = of_strategy(entries), {}, {}
+  local name = score_name(used)
+  for _, entry in ipairs(used) do
+    local score = name and entry[name]
+    if type(score) == "number" then
+      local key = params_key(entry.params)
+      local sample = by_key[key]
+      if not sample then
+        sample = { params = entry.params, mean = 0.0, count = 0 }
+        by_key[key] = sample
+        found[#found + 1] = sample
+      end
+      sample.count = sample.count + 1
+      sample.mean = sample.mean + (score / sample.count - sample.mean / sample.count)
+    end
+  end
+  return found, used
+end
+
 local function best_of(list)
   local best = list[1]
   for _, sample in ipairs(list) do
-    if sample.score > best.score then best = sample end
+    if sample.mean > best.mean then best = sample end
   end
   return best
 end
 
--- One parameter --------------------------------------------------------------------
-
--- Values that differ by no more than rounding are one; each gets its mean score.
-local function merged(points)
-  local kept = {}
-  for _, point in ipairs(points) do
-    local last = kept[#kept]
-    if last and point.x - last.x <= 1e-6 * math.max(1, math.abs(point.x)) then
-      last.sum, last.count = last.sum + point.sum, last.count + point.count
-    else
-      kept[#kept + 1] = point
-    end
-  end
-  for _, point in ipairs(kept) do point.y = point.sum / point.count end
-  return kept
-end
-
--- The mean score at each value of a parameter that was tried, in order of the values.
-local function profile(list, name)
-  local by_value, points = {}, {}
-  for _, sample in ipairs(list) do
-    local x = sample.params[name]
-    if type(x) == "number" then
-      local point = by_value[x]
-      if not point then
-        point = { x = x, sum = 0, count = 0 }
-        by_value[x] = point
-        points[#points + 1] = point
-      end
-      point.sum, point.count = point.sum + sample.score, point.count + 1
-    end
-  end
-  table.sort(points, function(a, b) return a.x < b.x end)
-  return merged(points)
-end
-
-local function index_of_best(points)
-  local best = 1
-  for i, point in ipairs(points) do
-    if point.y > points[best].y then best = i end
-  end
-  return best
-end
-
--- The top of the parabola through three points, or nil when it opens upward.
-local function vertex(a, b, c)
-  local d1, d2 = (b.y - a.y) / (b.x - a.x), (c.y - b.y) / (c.x - b.x)
-  local bend = (d2 - d1) / (c.x - a.x)
-  if bend >= 0 then return nil end
-  local x = (a.x + b.x) / 2 - d1 / (2 * bend)
-  if x - x ~= 0 then return nil end
-  return x, a.y + (x - a.x) * (d1 + bend * (x - b.x))
-end
-
-local function clamp(x, low, high)
-  return math.max(low, math.min(high, x))
-end
-
--- A step beyond the best value: away from the worse neighbour.
-local function onward(points, best)
-  local spread = points[#points].x - points[1].x
-  local neighbour = points[best - 1] or points[best + 1]
-  local direction = points[best].x > neighbour.x and 1 or -1
-  if points[best].y == neighbour.y then direction = 1 end
-  return points[best].x + direction * math.max(spread / 2, math.abs(points[best].x) * 0.1)
-end
-
--- Around the best value: between it and its two neighbours when it has both.
-local function tuned(points)
-  local best = index_of_best(points)
-  if #points < 3 then return onward(points, best) end
-  local middle = clamp(best, 2, #points - 1)
-  local a, b, c = points[middle - 1], points[middle], points[middle + 1]
-  local x, y = vertex(a, b, c)
-  if not x then return best == middle and points[best].x or onward(points, best) end
-  local reach = REACH * (points[#points].x - points[1].x)
-  return clamp(x, points[1].x - reach, points[#points].x + reach), y
-end
-
--- Whole numbers stay whole when all that were tried are.
-local function like(points, x)
-  for _, point in ipairs(points) do
-    if math.type(point.x) ~= "integer" then return x end
-  end
-  local rounded = math.floor(x + 0.5)
-  local tried = {}
-  for _, point in ipairs(points) do tried[point.x] = true end
-  if tried[rounded] and x ~= rounded then
-    local other = x > rounded and rounded + 1 or rounded - 1
-    if not tried[other] then rounded = other end
-  end
-  return rounded
-end
-
--- Keeps the sign that every tried value has: a time-out of -3 s helps nobody.
-local function same_sign(points, x)
-  local low = points[1].x
-  if low > 0 and x <= 0 then return low / 2 end
-  if low == 0 and x < 0 then return 0 end
-  return x
-end
-
-local function propose_one(list, name, current)
-  local points = profile(list, name)
-  if #points == 0 then return current end
-  if #points == 1 then
-    local step = math.abs(points[1].x) * FIRST_STEP
-    return like(points, same_sign(points, points[1].x + math.max(step, math.type(points[1].x) == "integer" and 1 or 0.1))), nil
-  end
-  local x, expected = tuned(points)
-  return like(points, same_sign(points, x)), expected
-end
-
--- Which parameter to tune: one at a time, in turn, so that an effect has one cause.
-local function turn(list, names)
-  return names[(#list - 1) // 3 % #names + 1]
-end
-
--- The proposal -----------------------------------------------------------------------
-
+-- The names of the parameters that are numbers.
 local function numeric_names(params)
   local names = {}
   for _, name in ipairs(params) do
@@ -181,44 +107,237 @@ local function numeric_names(params)
   return names
 end
 
--- The samples that agree with the best one in all but one parameter.
-local function comparable(list, best, name)
-  local found = {}
+-- The samples whose other parameters are those of `best`, and whose numbers are numbers.
+local function alike(list, best, names)
+  local tuned, found = {}, {}
+  for _, name in ipairs(names) do tuned[name] = true end
   for _, sample in ipairs(list) do
-    local same = true
-    for _, other in ipairs(best.params) do
-      if other ~= name and not value.equal(sample.params[other] or null, best.params[other]) then same = false end
+    local same = #sample.params == #best.params
+    for _, name in ipairs(best.params) do
+      local given = sample.params[name]
+      if tuned[name] then
+        same = same and type(given) == "number"
+      else
+        same = same and given ~= nil and value.equal(given, best.params[name])
+      end
     end
     if same then found[#found + 1] = sample end
   end
   return found
 end
 
---- Answers `optimization:async`.
----@param data table   `{current_performance = [{strategy, params, composite_score | score}, …], …}`
+-- One parameter -----------------------------------------------------------------------
+
+-- The values of a parameter in the samples, in order, each with its best score.
+local function profile(list, name)
+  local points = {}
+  for i, sample in ipairs(list) do points[i] = { x = sample.params[name] + 0.0, y = sample.mean } end
+  table.sort(points, function(a, b) return a.x < b.x or a.x == b.x and a.y > b.y end)
+  local kept = {}
+  for _, point in ipairs(points) do
+    local last = kept[#kept]
+    if not last or point.x - last.x > 1e-9 * max(abs(point.x), abs(last.x)) then
+      kept[#kept + 1] = point
+    elseif point.y > last.y then
+      last.y = point.y
+    end
+  end
+  return kept
+end
+
+local function spread(points)
+  return points[#points].x - points[1].x
+end
+
+-- The top of the parabola through three points, or nil when it opens upward.
+local function vertex(a, b, c)
+  local d1, d2 = (b.y - a.y) / (b.x - a.x), (c.y - b.y) / (c.x - b.x)
+  local bend = (d2 - d1) / (c.x - a.x)
+  if bend >= 0 or bend ~= bend then return nil end
+  local x = (a.x + b.x) / 2 - d1 / (2 * bend)
+  return x, a.y + (x - a.x) * (d1 + bend * (x - b.x))
+end
+
+-- A step beyond the best value: away from the worse neighbour.
+local function onward(points, best)
+  local neighbour = points[best - 1] or points[best + 1]
+  local direction = (points[best].x > neighbour.x or points[best].y == neighbour.y) and 1 or -1
+  return points[best].x + direction * max(spread(points) / 2, abs(points[best].x) * 0.1)
+end
+
+-- The next value of a parameter of which two or more were tried, and its expected score.
+local function tuned(points)
+  local best = 1
+  for i, point in ipairs(points) do
+    if point.y > points[best].y then best = i end
+  end
+  if #points < 3 then return onward(points, best) end
+  local middle = max(2, min(best, #points - 1))
+  local x, y = vertex(points[middle - 1], points[middle], points[middle + 1])
+  if not x then
+    if best ~= middle then return onward(points, best) end
+    return points[best].x, points[best].y
+  end
+  local reach = REACH * spread(points)
+  local clipped = max(points[1].x - reach, min(points[#points].x + reach, x))
+  return clipped, clipped == x and y or nil
+end
+
+-- The first step of a parameter: of the size of what other samples tried, or a share of its value.
+local function first_step(list, name, current)
+  local step = spread(profile(list, name)) / 2
+  if step == 0 then step = max(abs(current) * FIRST_STEP, tointeger(current) and 1 or 0.1) end
+  return current + step
+end
+
+-- One parameter of the best sample tuned, the others as they are.
+local function tune_one(list, best, name)
+  local others = {}
+  for _, sample in ipairs(list) do
+    local same = true
+    for _, other in ipairs(best.params) do
+      same = same and (other == name or value.equal(sample.params[other], best.params[other]))
+    end
+    if same then others[#others + 1] = sample end
+  end
+  local points = profile(others, name)
+  if #points < 2 then return { [name] = first_step(list, name, best.params[name]) } end
+  local x, expected = tuned(points)
+  return { [name] = x }, expected
+end
+
+-- All parameters at once ---------------------------------------------------------------------
+
+-- The parameter with the fewest values tried; in turn when all have as many.
+local function least_known(list, names)
+  local least, counts = math.huge, {}
+  for i, name in ipairs(names) do
+    counts[i] = #profile(list, name)
+    least = min(least, counts[i])
+  end
+  local turn = #list % #names
+  for i = 1, #names do
+    local at = (turn + i - 1) % #names + 1
+    if counts[at] == least then return names[at], least end
+  end
+end
+
+-- The top of a quadratic around the best sample, or nil where the samples show none.
+local function tune_all(list, best, names)
+  local points, scores = {}, {}
+  for i, sample in ipairs(list) do
+    local point = {}
+    for d, name in ipairs(names) do point[d] = sample.params[name] - best.params[name] + 0.0 end
+    points[i], scores[i] = point, sample.mean
+  end
+  local top, expected = quadratic.top(points, scores, best.mean, REACH)
+  if not top then return nil end
+  local proposed = {}
+  for d, name in ipairs(names) do proposed[name] = best.params[name] + top[d] end
+  return proposed, expected
+end
+
+-- From numbers to parameters -------------------------------------------------------------------
+
+-- Whether all tried values of a parameter are whole, and the least of them.
+local function manner(list, name)
+  local whole, least = true, math.huge
+  for _, sample in ipairs(list) do
+    local x = sample.params[name]
+    whole = whole and tointeger(x) ~= nil
+    least = min(least, x)
+  end
+  return whole, least
+end
+
+-- Keeps a parameter that was never negative (or never 0 either) so: a time-out of
+-- -3 s helps nobody.
+local function in_range(x, least)
+  if least > 0 and x <= 0 then return least / 2 end
+  if least == 0 and x < 0 then return 0 end
+  return x
+end
+
+-- The roundings of a number, the nearer one first.
+local function roundings(x, least)
+  local down = tointeger(floor(x))
+  if not down or down == x or down == math.maxinteger then return { down or x } end
+  if least > 0 and down <= 0 then return { 1 } end
+  return x - down < 0.5 and { down, down + 1 } or { down + 1, down }
+end
+
+-- The parameters of `best` with the proposed numbers. Where whole numbers make them
+-- such as were measured already, one of them is rounded the other way; where that
+-- helps nothing, the best stay.
+local function settled(list, best, proposed, names)
+  local params, other = value.copy(best.params), {}
+  for _, name in ipairs(names) do
+    local x = proposed[name]
+    if x then
+      if x - x ~= 0 then return best.params, best.mean end
+      local whole, least = manner(list, name)
+      x = in_range(x, least)
+      local choices = whole and roundings(x, least) or { x }
+      params[name], other[name] = choices[1], choices[2]
+    end
+  end
+  local measured = {}
+  for _, sample in ipairs(list) do measured[params_key(sample.params)] = true end
+  if next(other) == nil or not measured[params_key(params)] then return params end
+  for _, name in ipairs(names) do
+    local before = params[name]
+    params[name] = other[name] or before
+    if not measured[params_key(params)] then return params end
+    params[name] = before
+  end
+  return best.params, best.mean
+end
+
+local function changes(before, after, names)
+  local texts = {}
+  for _, name in ipairs(names) do
+    if before[name] ~= after[name] then
+      texts[#texts + 1] = ("%s from %s to %s"):format(name, value.text(before[name]), value.text(after[name]))
+    end
+  end
+  return #texts > 0 and table.concat(texts, ", ") or "no change"
+end
+
+local function propose(list, best, names)
+  list = alike(list, best, names)
+  local name, least = least_known(list, names)
+  local proposed, expected, how
+  if #names > 1 and #names <= MOST_FITTED and least >= 3 and #list > 2 * #names then
+    proposed, expected = tune_all(list, best, names)
+    how = "the top of a quadratic through them"
+  end
+  if not proposed then
+    proposed, expected = tune_one(list, best, name)
+    how = ("a step of %s"):format(name)
+  end
+  local params, known = settled(list, best, proposed, names)
+  expected = known or expected
+  if not expected or expected - expected ~= 0 then expected = best.mean end
+  return answer(true, value.copy(params), expected, ("%s: %s, by %d different measured parameters; the best so far scored %s"):format(
+    how, changes(best.params, params, names), #list, value.text(best.mean)))
+end
+
+--- Answers `optimization:async`: the next parameters to try, or why there are none.
+---@param data table   `{current_performance = [{strategy, params, composite_score | score | quality | success_rate}, …], …}`
 ---@return table   `{success, optimized_params, expected_score, reasoning}`
 function M.propose(data)
-  local entries = data.current_performance
-  if value.kind(entries) ~= "array" or #entries == 0 then
+  local entries = kind(data) == "object" and data.current_performance
+  if kind(entries) ~= "array" or #entries == 0 then
     return no "there is nothing to learn from: `current_performance` is an array of measured entries"
   end
-  local list = value.kind(entries[#entries]) == "object" and samples(entries) or {}
-  if #list == 0 then return no "no entry of the strategy in use has `params` and a score" end
-  if #list < 2 then return no "one measured entry is too few: two are the least" end
+  local list, used = samples(entries)
+  if #used == 0 then return no "no entry of the strategy in use has `params`" end
+  if #list == 0 then return no "no entry of the strategy in use has `params` and a score that is a number" end
+  if #list < 2 then return no "one set of parameters was measured, and two different ones are the least" end
   local best = best_of(list)
   local names = numeric_names(best.params)
   if #names == 0 then return no "the entries' `params` hold no number to tune" end
-  local name = turn(list, names)
-  local proposed, expected = propose_one(comparable(list, best, name), name, best.params[name])
-  local params = value.copy(best.params)
-  local before = params[name]
-  params[name] = proposed
-  return value.object {
-    "success", "optimized_params", "expected_score", "reasoning",
-    success = true, optimized_params = params, expected_score = expected or best.score,
-    reasoning = ("%s: %s to %s, from %d measured entries; the best so far scored %s"):format(
-      name, value.text(before), value.text(proposed), #list, value.text(best.score)),
-  }
+  return propose(list, best, names)
 end
 
 return M

@@ -219,9 +219,10 @@ end
 local function perform(self, run)
   local outbox = run.outbox
   if #outbox == 0 then return end
-  run.outbox = {}
+  run.outbox, run.outbox_taken = run.outbox_taken or {}, outbox
   for i = 1, #outbox do
     local effect = outbox[i]
+    outbox[i] = nil
     effects[effect.effect or "record"](self, run, effect)
   end
   return perform(self, run)
@@ -367,7 +368,7 @@ function Runtime:ask(context, agent_id, prompt)
   if context.agent then path[context.agent.name] = true end
   context.asked = (context.asked or 0) + 1
   local request = {
-    kind = "agent", agent_id = agent_id, prompt = prompt, data = value.object {}, key = ("%s/%d"):format(context.request.key, context.asked),
+    kind = "agent", agent_id = agent_id, prompt = prompt, data = value.object {}, key = ("%s/%d"):format(context.request.key, context.asked), options = {},
   }
   local waiting = false
   local asked = call.start(self, context.run, request, path, function(_, how)

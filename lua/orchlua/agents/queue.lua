@@ -36,13 +36,13 @@ local function is_empty(list) return list.next == list end
 ---@field package lines table
 ---@field package line_of table
 ---@field package entry_of table
----@field package held table
 ---@field package admitting boolean
 local Queue = {}
 Queue.__index = Queue
 
 ---@class orchlua.agents.Queued
 ---@field run_id string  the line it waits in
+---@field queued "place"|"guest"|"line"|false|nil   what it has here; the queue's own, and one queue's at a time
 
 --- Makes a queue for one agent.
 ---@param limit integer
@@ -54,14 +54,13 @@ function M.new(limit, name)
     lines = new_list(), -- the lines that have someone in them, in the order of their turns
     line_of = {},       -- run id → its line in `lines`
     entry_of = {},      -- request → its entry in a line
-    held = {},          -- request → "place", or "guest" when it took none
     admitting = false
   }, Queue)
 end
 
 local function give_place(self, request, start)
   self.active = self.active + 1
-  self.held[request] = "place"
+  request.queued = "place"
   start(request)
 end
 
@@ -104,6 +103,7 @@ local function stand_in_line(self, request, start)
   local entry = { request = request, start = start, line = line }
   append(line.entries, entry)
   self.entry_of[request] = entry
+  request.queued = "line"
   self.waiting = self.waiting + 1
 end
 
@@ -115,9 +115,9 @@ end
 ---@param start fun(request: table)      must not raise
 ---@param path? table<string, boolean>   the names of the agents whose calls this request is inside of
 function Queue:enter(request, start, path)
-  if self.held[request] or self.entry_of[request] then error("the request is in the queue already", 2) end
+  if request.queued then error("the request is in the queue already", 2) end
   if path and self.name and path[self.name] then
-    self.held[request] = "guest"
+    request.queued = "guest"
     start(request)
   elseif self.waiting == 0 and self.active < self.limit then
     give_place(self, request, start)
@@ -134,6 +134,7 @@ function Queue:remove(request)
   local entry = self.entry_of[request]
   if not entry then return false end
   self.entry_of[request] = nil
+  request.queued = false
   self.waiting = self.waiting - 1
   local line = entry.line
   unlink(entry)
@@ -149,9 +150,10 @@ end
 ---@param request table
 ---@return boolean left  false when it had left before
 function Queue:leave(request)
-  local held = self.held[request]
-  if not held then return self:remove(request) end
-  self.held[request] = nil
+  local held = request.queued
+  if held == "line" then return self:remove(request) end
+  if not held then return false end
+  request.queued = false
   if held == "place" then
     self.active = self.active - 1
     admit(self)

@@ -1,50 +1,19 @@
--- Functions of a collection and an element function, called as `f(value, key,
--- is_object)`: the key is the 0-based index or the object's key. A collection is
--- an array, or an object, whose values count. The function may change the list it
--- is called for; a list that gets shorter under way ends there.
+-- Functions that go over a collection with an element function: counting, testing,
+-- choosing, changing, ordering. They make new collections of the same elements;
+-- `each` says how an element function is called.
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
+local each_of = require "orchlua.functions.each"
 local errors = require "orchlua.error"
 
 local value = core.value
 local kind, null, array, object = value.kind, value.null, value.array, value.object
 local truthy = check.truthy
+local each, results = each_of.each, each_of.results
 
 ---@type table<string, orchlua.Function>
 local M = {}
-
--- The elements, the keys (nil for an array) and how many; counts them as steps.
-local function open(run, name, list)
-  local items, keys = check.elements(name, list)
-  local count = #items
-  run:charge(count)
-  return items, keys, count
-end
-
--- Calls `visit(element, key)` for each element until it gives true.
-local function each(run, name, list, visit)
-  local items, keys, count = open(run, name, list)
-  for i = 1, count do
-    local item = items[i]
-    if item == nil or visit(item, keys and keys[i] or i - 1, keys ~= nil) then return end
-  end
-end
-
--- What `f` gives for each element, or the elements; in order, without holes.
-local function results(run, name, list, f)
-  local items, keys, count = open(run, name, list)
-  local made, is_object = {}, keys ~= nil
-  for i = 1, count do
-    local item = items[i]
-    if item == nil then break end
-    if f then item = f(item, keys and keys[i] or i - 1, is_object) end
-    made[i] = item
-  end
-  return made
-end
-
-M._results = results
 
 -- Counting and testing ---------------------------------------------------------------
 
@@ -167,7 +136,7 @@ local function merge(keys, from, to, first, middle, last)
   local i, j = first, middle + 1
   for k = first, last do
     local a, b = from[i], from[j]
-    if j > last or i <= middle and not (keys[b] < keys[a]) then
+    if j > last or i <= middle and keys[b] >= keys[a] then
       to[k], i = a, i + 1
     else
       to[k], j = b, j + 1

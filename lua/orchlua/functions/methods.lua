@@ -1,97 +1,124 @@
--- The methods of arrays and strings, by name: `fn(run, self, …)`, with the kinds
--- each works on.
+-- The methods of arrays and strings by name, called as `fn(run, self, …)`, with
+-- how many arguments each takes and the kinds it works on.
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local identity = require "orchlua.functions.identity"
 local strings = require "orchlua.functions.strings"
 
 local value = core.value
-local null = value.null
+local kind, null = value.kind, value.null
 
 local M = {}
 
+---@class orchlua.Method
+---@field fn fun(run: table, self: any, ...): any
+---@field min integer
+---@field max number
+---@field kinds table<string, true>
+---@field returns? string
+
 local function wrong(name, kinds, self)
-  local of = value.kind(self)
-  if of == "null" then errors.raise("type", ("this is null, so `.%s()` cannot be called"):format(name)) end
-  errors.raise("type", ("`.%s()` works on %s, and this is %s"):format(name, kinds, check.a(of)))
+  if self == null then errors.raise("type", ("this is null, so `.%s()` cannot be called"):format(name)) end
+  errors.raise("type", ("`.%s()` works on %s, and this is %s"):format(name, kinds, check.a(kind(self))))
 end
 
--- A method of arrays, or of strings, or of both.
+-- A method of arrays, of strings, or of both.
 local function method(name, min, max, returns, array_fn, string_fn)
   local kinds = array_fn and string_fn and "an array or a string" or array_fn and "an array" or "a string"
-  M[name] = { min = min, max = max, returns = returns, fn = function(run, self, ...)
-    if string_fn and type(self) == "string" then return string_fn(run, self, ...) end
-    if array_fn and value.kind(self) == "array" then return array_fn(run, self, ...) end
-    wrong(name, kinds, self)
-  end }
+  M[name] = {
+    min = min, max = max, returns = returns, kinds = { array = array_fn and true, string = string_fn and true },
+    fn = function(run, self, ...)
+      if string_fn and type(self) == "string" then return string_fn(run, self, ...) end
+      if array_fn and kind(self) == "array" then return array_fn(run, self, ...) end
+      wrong(name, kinds, self)
+    end,
+  }
 end
 
 local function text(name, v)
   return check.string("." .. name .. "()", v)
 end
 
+-- Arrays: changing them ---------------------------------------------------------------
+
+-- `.push(x, …)`: adds behind the last; gives the new length.
 method("push", 1, math.huge, "number", function(_, list, ...)
-  for _, item in ipairs { ... } do list[#list + 1] = item end
-  return #list
+  local added, count = select("#", ...), #list
+  check.elements_limit(".push()", count + added)
+  for i = 1, added do list[count + i] = (select(i, ...)) end
+  return count + added
 end)
 
+-- `.pop()`: takes the last off and gives it; null when there is none.
 method("pop", 0, 0, nil, function(_, list)
   if #list == 0 then return null end
   return table.remove(list)
 end)
 
+-- `.shift()`: takes the first off and gives it; null when there is none.
 method("shift", 0, 0, nil, function(_, list)
   if #list == 0 then return null end
   return table.remove(list, 1)
 end)
 
+-- `.unshift(x, …)`: adds in front of the first; gives the new length.
 method("unshift", 1, math.huge, "number", function(_, list, ...)
-  local new = { ... }
-  table.move(list, 1, #list, #new + 1)
-  table.move(new, 1, #new, 1, list)
-  return #list
+  local added, count = { ... }, #list
+  check.elements_limit(".unshift()", count + #added)
+  table.move(list, 1, count, #added + 1)
+  table.move(added, 1, #added, 1, list)
+  return count + #added
 end)
 
+-- Arrays and strings: parts and places ---------------------------------------------------
+
+-- `.slice([first[, past]])`: negative positions count from the end.
 local function slice(run, self, first, past) return strings.slice(run, ".slice()", self, first, past) end
 method("slice", 0, 2, nil, slice, slice)
 
+-- `.indexOf(x)`: the position of the first equal element, or of the text; -1 for none.
+method("indexOf", 1, 1, "number", function(run, list, x)
+  return (identity.position(run, ".indexOf()", list, x) or 0) - 1
+end, function(_, s, part)
+  local at = s:find(text("indexOf", part), 1, true)
+  return at and utf8.len(s, 1, at) - 1 or -1
+end)
+
+-- `.includes(x)`: whether an element equals x; whether the text occurs.
+method("includes", 1, 1, "boolean", function(run, list, x)
+  return identity.position(run, ".includes()", list, x) ~= nil
+end, function(_, s, part)
+  return s:find(text("includes", part), 1, true) ~= nil
+end)
+
+-- `.join([separator])`: the elements' texts in one string; "," between by default.
 method("join", 0, 1, "string", function(run, list, separator)
   return strings.join(run, ".join()", list, separator == nil and "," or text("join", separator))
 end)
 
-local function position(run, list, x)
-  run:charge(#list)
-  for i = 1, #list do
-    if value.equal(list[i], x) then return i - 1 end
-  end
-  return -1
-end
+-- Strings ---------------------------------------------------------------------------------
 
-method("indexOf", 1, 1, "number", position, function(_, s, part)
-  local at = s:find(text("indexOf", part), 1, true)
-  return at and strings.length(s:sub(1, at - 1)) or -1
-end)
-
-method("includes", 1, 1, "boolean", function(run, list, x) return position(run, list, x) >= 0 end, function(_, s, part)
-  return s:find(text("includes", part), 1, true) ~= nil
-end)
-
-method("split", 1, 1, "array", nil, function(run, s, separator) return strings.split(run, s, text("split", separator)) end)
-method("startsWith", 1, 1, "boolean", nil, function(_, s, start) return s:sub(1, #text("startsWith", start)) == start end)
-method("endsWith", 1, 1, "boolean", nil, function(_, s, ending) return text("endsWith", ending) == "" or s:sub(-#ending) == ending end)
+method("split", 1, 1, "array", nil, function(run, s, separator) return strings.split(run, ".split()", s, text("split", separator)) end)
+method("startsWith", 1, 1, "boolean", nil, function(_, s, start) return strings.starts_with(s, text("startsWith", start)) end)
+method("endsWith", 1, 1, "boolean", nil, function(_, s, ending) return strings.ends_with(s, text("endsWith", ending)) end)
 method("toUpperCase", 0, 0, "string", nil, function(_, s) return strings.upper(s) end)
 method("toLowerCase", 0, 0, "string", nil, function(_, s) return strings.lower(s) end)
 method("trim", 0, 0, "string", nil, function(_, s) return strings.trim(s) end)
-method("replace", 2, 2, "string", nil, function(_, s, old, new) return strings.replace(s, text("replace", old), text("replace", new), false) end)
 
---- `.length`: elements of an array, code points of a string, an object's own field.
+-- `.replace(old, new)`: the first `old`, as plain text.
+method("replace", 2, 2, "string", nil, function(_, s, old, new)
+  return strings.replace_first(".replace()", s, text("replace", old), text("replace", new))
+end)
+
+--- `.length`: elements of an array, code points of a string, an object's own field, or null.
 function M.length(v)
   if type(v) == "string" then return strings.length(v) end
-  local of = value.kind(v)
+  local of = kind(v)
   if of == "array" then return #v end
-  local own = of == "object" and v.length
-  return own == nil and null or own
+  if of ~= "object" or v.length == nil then return null end
+  return v.length
 end
 
 return M

@@ -6,28 +6,29 @@ local core = require "orchlua.core"
 
 local value = core.value
 
+---@type table<string, orchlua.Function>
 local M = {}
 
 --- TIMESTAMP(): seconds since the epoch, with a fraction.
 M.TIMESTAMP = { min = 0, max = 0, returns = "number", fn = function(run) return run:now() end }
 
---- NOW(): the time as ISO 8601 in UTC, with milliseconds.
+--- NOW(): the time as a string of ISO 8601 in UTC, with milliseconds.
 M.NOW = { min = 0, max = 0, returns = "string", fn = function(run)
-  local now = run:now()
-  local seconds = math.floor(now)
-  return os.date("!%Y-%m-%dT%H:%M:%S", seconds) .. (".%03dZ"):format(math.floor((now - seconds) * 1000))
+  -- A double of today's seconds is off by up to a quarter of a microsecond.
+  local milliseconds = math.floor(run:now() * 1000 + 0.0005)
+  return os.date("!%Y-%m-%dT%H:%M:%S", milliseconds // 1000) .. (".%03dZ"):format(milliseconds % 1000)
 end }
 
---- ELAPSED(): seconds since the run began. ELAPSED(t): seconds since `t`.
+--- ELAPSED(): seconds since the run began. ELAPSED(t): seconds since the reading `t`.
 M.ELAPSED = { min = 0, max = 1, returns = "number", fn = function(run, since)
   if since ~= nil then check.number("ELAPSED", since) end
-  return run:elapsed(since)
+  return check.finite("ELAPSED", run:elapsed(since))
 end }
 
---- RUN_ID(): the id of this run.
+--- RUN_ID(): the id of this run, a string.
 M.RUN_ID = { min = 0, max = 0, returns = "string", fn = function(run) return run.id end }
 
---- INPUTS(): the inputs this run was given, as an object.
+--- INPUTS(): a copy of the inputs this run was given, an object.
 M.INPUTS = { min = 0, max = 0, returns = "object", fn = function(run) return value.copy(run.inputs) end }
 
 local TASKS = {
@@ -38,12 +39,13 @@ local TASKS = {
   { "synthesis", "Combine the findings on topic %d into one statement" },
 }
 
---- GENERATE_TASKS(n): n task objects `{id, type, priority, description}`.
+--- GENERATE_TASKS(n): an array of n task objects `{id, type, priority, description}`;
+--- priorities are from 1 to 5.
 M.GENERATE_TASKS = { min = 1, max = 1, fn = function(run, n)
-  local count = check.whole("GENERATE_TASKS", n)
-  check.limit(count, check.MOST_ELEMENTS, "a list of tasks")
-  run:charge(math.max(0, count))
-  local tasks = value.array {}
+  local count = math.max(0, check.whole("GENERATE_TASKS", n))
+  check.elements_limit("GENERATE_TASKS", count)
+  run:charge(count)
+  local tasks = {}
   for i = 1, count do
     local sort = TASKS[1 + math.floor(run:random() * #TASKS)]
     tasks[i] = value.object {
@@ -51,7 +53,7 @@ M.GENERATE_TASKS = { min = 1, max = 1, fn = function(run, n)
       id = "task_" .. i, type = sort[1], priority = 1 + math.floor(run:random() * 5), description = sort[2]:format(i),
     }
   end
-  return tasks
+  return value.array(tasks)
 end }
 
 return M

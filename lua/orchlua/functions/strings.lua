@@ -1,241 +1,281 @@
--- Functions of strings, and those that take strings and arrays alike. Lengths and
--- positions count code points.
+-- Functions of strings, and the parts of them that methods and functions of lists
+-- share. Lengths and positions count code points; texts are looked for as they
+-- are, never as patterns; all take time in proportion to their strings.
 
+local case = require "orchlua.functions.case"
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 
 local value, json = core.value, core.json
 local null, array = value.null, value.array
+local sub, find = string.sub, string.find
 
 local M = {}
 
 -- Cutting ----------------------------------------------------------------------
 
--- JavaScript's rule for slice: negative counts from the end, all is clamped.
-local function clamp(name, index, length, default)
-  if index == nil or index == null then return default end
-  local whole = check.whole(name, index)
-  if whole < 0 then return math.max(0, length + whole) end
-  return math.min(whole, length)
+--- The number of a string's code points.
+---@param s string
+---@return integer
+function M.length(s)
+  return utf8.len(s) or #s
 end
 
-local function is_ascii(s)
-  return not s:find "[\128-\255]"
+-- JavaScript's rule for slice: cut to a whole number, negative counts from the
+-- end, beyond an end is the end.
+local function bounded(name, index, length, default)
+  if index == nil or index == null then return default end
+  check.number(name, index)
+  if index < 0 then
+    index = math.ceil(index)
+    return index < 0 and math.max(0, length + math.max(index, -length)) or 0
+  end
+  return math.floor(math.min(index, length))
 end
 
 local function slice_string(name, s, first, past)
-  local length = is_ascii(s) and #s or utf8.len(s)
-  first, past = clamp(name, first, length, 0), clamp(name, past, length, length)
+  local length = M.length(s)
+  first, past = bounded(name, first, length, 0), bounded(name, past, length, length)
   if past <= first then return "" end
-  if length == #s then return s:sub(first + 1, past) end
+  if length == #s then return sub(s, first + 1, past) end
   local from = utf8.offset(s, first + 1)
-  return s:sub(from, utf8.offset(s, past - first + 1, from) - 1)
+  return sub(s, from, utf8.offset(s, past - first + 1, from) - 1)
 end
 
 --- The part of a string or an array from `first` to before `past`.
 function M.slice(run, name, of, first, past)
   if type(of) == "string" then return slice_string(name, of, first, past) end
-  check.array(name, of)
-  first, past = clamp(name, first, #of, 0), clamp(name, past, #of, #of)
+  if value.kind(of) ~= "array" then check.wrong(name, "an array or a string", of) end
+  local length = #of
+  first, past = bounded(name, first, length, 0), bounded(name, past, length, length)
   run:charge(math.max(0, past - first))
   return array(table.move(of, first + 1, past, 1, {}))
 end
 
-local functions = {}
-M.functions = functions
-
---- SLICE(list or string, first[, past]): negative positions count from the end.
-functions.SLICE = { min = 2, max = 3, fn = function(run, of, first, past) return M.slice(run, "SLICE", of, first, past) end }
-
---- The number of a string's code points.
-function M.length(s)
-  return is_ascii(s) and #s or utf8.len(s)
+--- A string's characters backwards.
+function M.reverse(s)
+  return (s:gsub("[\194-\244][\128-\191]+", string.reverse):reverse())
 end
 
---- LENGTH(v): elements of an array, keys of an object, code points of a string.
-functions.LENGTH = { min = 1, max = 1, returns = "number", fn = function(_, v)
-  if type(v) == "string" then return M.length(v) end
-  local of = value.kind(v)
-  if of ~= "array" and of ~= "object" then check.wrong("LENGTH", "an array, an object or a string", v) end
-  return #v
-end }
-
-local function characters(s)
-  local list = array {}
-  if is_ascii(s) then
-    for i = 1, #s do list[i] = s:sub(i, i) end
-  else
-    for _, code in utf8.codes(s) do list[#list + 1] = utf8.char(code) end
+local function characters(run, name, s)
+  local length = M.length(s)
+  check.elements_limit(name, length)
+  run:charge(length)
+  local list = {}
+  if length == #s then
+    for i = 1, length do list[i] = sub(s, i, i) end
+    return list
+  end
+  local i = 0
+  for character in s:gmatch(utf8.charpattern) do
+    i = i + 1
+    list[i] = character
   end
   return list
 end
 
---- The parts of a string between the separators; all characters for "".
-function M.split(run, s, separator)
-  if separator == "" then
-    run:charge(#s)
-    return characters(s)
-  end
-  local list, from = array {}, 1
+local function parts(name, s, separator)
+  local list, count, from = {}, 0, 1
   while true do
-    local first, last = s:find(separator, from, true)
-    list[#list + 1] = s:sub(from, (first or 0) - 1)
-    if not first then break end
+    local first, last = find(s, separator, from, true)
+    count = count + 1
+    list[count] = sub(s, from, (first or 0) - 1)
+    if not first then return list end
     from = last + 1
+    if count % 65536 == 0 then check.elements_limit(name, count) end
   end
-  run:charge(#list)
-  return list
 end
 
---- SPLIT(s, separator).
-functions.SPLIT = { min = 2, max = 2, returns = "array", fn = function(run, s, separator)
-  return M.split(run, check.string("SPLIT", s), check.string("SPLIT", separator))
-end }
+--- An array of the parts of a string between the separators; all characters for "".
+function M.split(run, name, s, separator)
+  if separator == "" then return array(characters(run, name, s)) end
+  local list = parts(name, s, separator)
+  run:charge(#list)
+  return array(list)
+end
 
---- The texts of a list's elements with the separator between them.
+--- The texts of a collection's elements with the separator between them.
 function M.join(run, name, list, separator)
   local items, texts, size = check.elements(name, list), {}, 0
   run:charge(#items)
   for i = 1, #items do
-    texts[i] = value.text(items[i])
-    size = size + #texts[i] + #separator
-    check.limit(size, check.MOST_BYTES, "a string")
+    local item = items[i]
+    if type(item) ~= "string" then item = check.text(name, item) end
+    texts[i] = item
+    size = size + #item + #separator
+    check.bytes_limit(name, size)
   end
   return table.concat(texts, separator)
 end
 
---- JOIN(list[, separator]): "," by default, as in JavaScript.
-functions.JOIN = { min = 1, max = 2, returns = "string", fn = function(run, list, separator)
-  return M.join(run, "JOIN", list, separator == nil and "," or check.string("JOIN", separator))
-end }
-
 -- Changing ------------------------------------------------------------------------
 
---- `s` with `new` for `old`: the first, or all.
-function M.replace(s, old, new, all)
-  if old == "" then errors.raise("type", "an empty text cannot be replaced") end
-  local pieces, from, size = {}, 1, #s
-  repeat
-    local first, last = s:find(old, from, true)
+-- As in JavaScript and Python, an empty text is found before each character and at the end.
+local function interleaved(name, s, new)
+  check.bytes_limit(name, #s + (M.length(s) + 1) * #new)
+  return (s:gsub(utf8.charpattern, function(character) return new .. character end)) .. new
+end
+
+--- `s` with `new` for the first `old`.
+function M.replace_first(name, s, old, new)
+  local first, last = find(s, old, 1, true)
+  if not first then return s end
+  check.bytes_limit(name, #s + #new)
+  return sub(s, 1, first - 1) .. new .. sub(s, last + 1)
+end
+
+--- `s` with `new` for every `old`.
+function M.replace_all(name, s, old, new)
+  if old == "" then return interleaved(name, s, new) end
+  local pieces, count, from, size = {}, 0, 1, #s
+  while true do
+    local first, last = find(s, old, from, true)
     if not first then break end
-    pieces[#pieces + 1], pieces[#pieces + 2] = s:sub(from, first - 1), new
+    pieces[count + 1], pieces[count + 2] = sub(s, from, first - 1), new
+    count, from = count + 2, last + 1
     size = size + #new - #old
-    check.limit(size, check.MOST_BYTES, "a string")
-    from = last + 1
-  until not all
-  pieces[#pieces + 1] = s:sub(from)
+    check.bytes_limit(name, size)
+  end
+  if count == 0 then return s end
+  pieces[count + 1] = sub(s, from)
   return table.concat(pieces)
 end
 
---- REPLACE(s, old, new): every `old`, as plain text.
-functions.REPLACE = { min = 3, max = 3, returns = "string", fn = function(_, s, old, new)
-  return M.replace(check.string("REPLACE", s), check.string("REPLACE", old), check.string("REPLACE", new), true)
-end }
+-- White space as JavaScript's trim has it, beside ASCII's: the characters by their bytes.
+local spaces = {}
+for _, code in ipairs {
+  0xA0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200A, 0x2028, 0x2029, 0x202F, 0x205F,
+  0x3000, 0xFEFF,
+} do
+  spaces[utf8.char(code)] = true
+end
 
--- White space as JavaScript's trim has it.
-local spaces = { "\194\160", "\225\154\128", "\226\128[\128-\138]", "\226\128[\168\169\175]", "\226\129\159", "\227\128\128", "\239\187\191" }
-
-local function trimmed(s)
-  local again
-  repeat
-    again = false
-    s = s:match "^%s*(.-)%s*$"
-    for _, space in ipairs(spaces) do
-      local head = s:match("^" .. space .. "()")
-      if head then s, again = s:sub(head), true end
-      local tail = #s >= 2 and s:match("()" .. space .. "$", -3) or nil
-      if tail then s, again = s:sub(1, tail - 1), true end
+-- Past the white space that begins at byte `from`.
+local function skip_forward(s, from)
+  while true do
+    from = find(s, "%S", from)
+    if not from then return #s + 1 end
+    if spaces[sub(s, from, from + 2)] then
+      from = from + 3
+    elseif spaces[sub(s, from, from + 1)] then
+      from = from + 2
+    else
+      return from
     end
-  until not again
-  return s
+  end
+end
+
+-- Before the white space that ends at byte `to`.
+local function skip_backward(s, to)
+  while true do
+    if find(s, "^%s", to) then
+      to = to - 1
+    elseif spaces[sub(s, to - 2, to)] then
+      to = to - 3
+    elseif spaces[sub(s, to - 1, to)] then
+      to = to - 2
+    else
+      return to
+    end
+  end
 end
 
 --- `s` without the white space around it.
 function M.trim(s)
-  local from, to = s:find "%S", #s
-  if not from then return "" end
-  while to > from and s:find("^%s", to) do to = to - 1 end
-  s = s:sub(from, to)
-  if not s:find "^[\194\225\226\227\239]" and not s:find("[\128-\191]", -1) then return s end
-  return trimmed(s)
+  local from = skip_forward(s, 1)
+  if from > #s then return "" end
+  return sub(s, from, skip_backward(s, #s))
 end
 
---- TRIM(s).
+M.upper, M.lower = case.upper, case.lower
+
+--- Whether `s` begins, or ends, with a text.
+function M.starts_with(s, start) return sub(s, 1, #start) == start end
+function M.ends_with(s, ending) return ending == "" or sub(s, -#ending) == ending end
+
+-- The functions -----------------------------------------------------------------------
+
+---@type table<string, orchlua.Function>
+local functions = {}
+M.functions = functions
+
+--- SPLIT(s, separator): an array of the parts between; of the characters for "".
+functions.SPLIT = { min = 2, max = 2, returns = "array", fn = function(run, s, separator)
+  return M.split(run, "SPLIT", check.string("SPLIT", s), check.string("SPLIT", separator))
+end }
+
+--- JOIN(list[, separator]): the elements' texts in one string; "," between by default.
+functions.JOIN = { min = 1, max = 2, returns = "string", fn = function(run, list, separator)
+  return M.join(run, "JOIN", list, separator == nil and "," or check.string("JOIN", separator))
+end }
+
+--- REPLACE(s, old, new): the string with `new` for every `old`.
+functions.REPLACE = { min = 3, max = 3, returns = "string", fn = function(_, s, old, new)
+  return M.replace_all("REPLACE", check.string("REPLACE", s), check.string("REPLACE", old), check.string("REPLACE", new))
+end }
+
+--- TRIM(s): the string without white space around it.
 functions.TRIM = { min = 1, max = 1, returns = "string", fn = function(_, s) return M.trim(check.string("TRIM", s)) end }
 
--- Letters beyond ASCII that have the other case at a fixed distance: Latin-1, Greek, Cyrillic.
-local function shifted(code, upward)
-  local function within(first, last) return code >= first and code <= last end
-  if upward then
-    if within(0xE0, 0xFE) and code ~= 0xF7 then return code - 32 end
-    if within(0x3B1, 0x3C9) and code ~= 0x3C2 then return code - 32 end
-    if within(0x430, 0x44F) then return code - 32 end
-    if within(0x450, 0x45F) then return code - 80 end
-    if within(0x100, 0x137) and code % 2 == 1 then return code - 1 end
-  else
-    if within(0xC0, 0xDE) and code ~= 0xD7 then return code + 32 end
-    if within(0x391, 0x3A9) and code ~= 0x3A2 then return code + 32 end
-    if within(0x410, 0x42F) then return code + 32 end
-    if within(0x400, 0x40F) then return code + 80 end
-    if within(0x100, 0x137) and code % 2 == 0 then return code + 1 end
-  end
-  return code
-end
-
-local function change_case(s, upward)
-  s = upward and s:upper() or s:lower()
-  if is_ascii(s) then return s end
-  return (s:gsub("[\194-\244][\128-\191]+", function(character)
-    return utf8.char(shifted(utf8.codepoint(character), upward))
-  end))
-end
-
-function M.upper(s) return change_case(s, true) end
-function M.lower(s) return change_case(s, false) end
-
---- UPPER(s), LOWER(s): ASCII, Latin-1, Greek and Cyrillic letters.
+--- UPPER(s), LOWER(s): the string in upper, in lower case.
 functions.UPPER = { min = 1, max = 1, returns = "string", fn = function(_, s) return M.upper(check.string("UPPER", s)) end }
 functions.LOWER = { min = 1, max = 1, returns = "string", fn = function(_, s) return M.lower(check.string("LOWER", s)) end }
 
---- STARTS_WITH(s, start), ENDS_WITH(s, ending).
+--- STARTS_WITH(s, start): whether the string begins with the text.
 functions.STARTS_WITH = { min = 2, max = 2, returns = "boolean", fn = function(_, s, start)
-  return check.string("STARTS_WITH", s):sub(1, #check.string("STARTS_WITH", start)) == start
-end }
-functions.ENDS_WITH = { min = 2, max = 2, returns = "boolean", fn = function(_, s, ending)
-  return ending == "" or check.string("ENDS_WITH", s):sub(-#check.string("ENDS_WITH", ending)) == ending
+  return M.starts_with(check.string("STARTS_WITH", s), check.string("STARTS_WITH", start))
 end }
 
---- FORMAT(template, v, …): each `{}` becomes the text of the next value.
+--- ENDS_WITH(s, ending): whether the string ends with the text.
+functions.ENDS_WITH = { min = 2, max = 2, returns = "boolean", fn = function(_, s, ending)
+  return M.ends_with(check.string("ENDS_WITH", s), check.string("ENDS_WITH", ending))
+end }
+
+--- FORMAT(template, v, …): a string in which each `{}` is the text of the next
+--- value. Values left over are passed over; too few are an error.
 functions.FORMAT = { min = 1, max = math.huge, returns = "string", fn = function(_, template, ...)
   local values, used, size = { ... }, 0, #check.string("FORMAT", template)
-  local text = template:gsub("{}", function()
+  return (template:gsub("{}", function()
     used = used + 1
-    if values[used] == nil then errors.raise("type", ("FORMAT has %d values for more `{}`"):format(#values)) end
-    local inserted = value.text(values[used])
-    size = size + #inserted
-    check.limit(size, check.MOST_BYTES, "a string")
+    if values[used] == nil then
+      errors.raise("type", ("FORMAT has more `{}` than values (%d)"):format(#values))
+    end
+    local inserted = check.text("FORMAT", values[used])
+    size = size + #inserted - 2
+    check.bytes_limit("FORMAT", size)
     return inserted
-  end)
-  return text
+  end))
 end }
 
 -- JSON ------------------------------------------------------------------------------
 
---- JSON.stringify(v[, indent]).
+-- JavaScript's rule for the indent: at most 10 spaces or 10 characters, 0 and "" for none.
+local function indent_of(indent)
+  if indent == nil or indent == null then return nil end
+  if type(indent) == "number" then
+    local spaces_wanted = math.floor(math.max(0, math.min(10, indent)))
+    return spaces_wanted > 0 and spaces_wanted or nil
+  end
+  if type(indent) ~= "string" then check.wrong("JSON.stringify", "an indent that is a number or a string", indent) end
+  return indent ~= "" and slice_string("JSON.stringify", indent, 0, 10) or nil
+end
+
+--- JSON.stringify(v[, indent]): the value's JSON; over several lines with an indent.
 functions["JSON.stringify"] = { min = 1, max = 2, returns = "string", fn = function(_, v, indent)
-  if indent == null then indent = nil end
-  if indent ~= nil and type(indent) ~= "number" and type(indent) ~= "string" then check.wrong("JSON.stringify", "an indent, a number or a string", indent) end
-  local text, problem = json.encode(v, indent)
-  if text then return text end
-  errors.raise(problem:find "larger" and "limit" or "type", "JSON.stringify cannot write " .. (problem:find "^[nl]" and "a value " .. problem or problem))
+  return check.json("JSON.stringify", v, indent_of(indent))
 end }
 
---- JSON.parse(s): an error of type `json` for what is no JSON.
+--- JSON.parse(s): the value of a JSON text; an error of type `json` for what is none.
 functions["JSON.parse"] = { min = 1, max = 1, fn = function(_, s)
   local parsed, problem, at = json.decode(check.string("JSON.parse", s))
   if parsed == nil then errors.raise("json", ("this is no JSON: %s, at byte %d"):format(problem, at)) end
   return parsed
+end }
+
+--- HASH(v): the SHA-256 of the value's JSON, in hexadecimal.
+functions.HASH = { min = 1, max = 1, returns = "string", fn = function(_, v)
+  return core.digest.sha256(check.json("HASH", v))
 end }
 
 return M

@@ -19,22 +19,39 @@ local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
 local NOWHERE = {}
 
-local function cancel(self, due)
-  if due then self.runtime.clock:cancel(due) end
+-- What is due for this call: `deadline`, `try`, `pause`, `latency`.
+local function after(self, name, seconds, class, action)
+  local timers = self.timers or {}
+  self.timers = timers
+  timers[name] = self.runtime.clock:after(seconds, class, function()
+    timers[name] = nil
+    action(self)
+  end)
+end
+
+local function cancel(self, name)
+  local due = self.timers and self.timers[name]
+  if due then
+    self.runtime.clock:cancel(due)
+    self.timers[name] = nil
+  end
+end
+
+local function end_timers(self)
+  for _, due in pairs(self.timers) do self.runtime.clock:cancel(due) end
+  self.timers = nil
 end
 
 -- The outcome is the row that the run is told: what came of the request.
 local function finish(self, outcome)
   if self.ended then return end
   self.ended = true
-  cancel(self, self.deadline)
-  cancel(self, self.try_due)
-  cancel(self, self.pause)
-  cancel(self, self.latency)
+  if self.timers then end_timers(self) end
   if self.task or self.holds then self:end_try() end
   if self.queue then self.queue:leave(self) end
-  outcome.kind, outcome.request, outcome.attempts = "reply", self.request.number, self.attempt
-  outcome.duration = self.started and math.max(0, self.runtime.clock:now() - self.started) or 0
+  local started = self.started
+  outcome.request, outcome.attempts = self.request.number, self.attempt
+  outcome.duration = started and math.max(0, self.runtime.clock:now() - started) or 0
   self.done(self, outcome)
 end
 
@@ -62,28 +79,25 @@ end
 -- Transport errors and timed-out tries are tried again by default; an agent's own
 -- failure only when somebody said `retries`.
 local function may_retry(self, err)
-  if self.attempt > self.retries or err.retryable == false and not self.retries_given then return false end
-  return err.retryable or err.type == "transport" or self.retries_given
+  local given = self.request.options.retries
+  local said = given ~= nil or self.agent.retries_given or false
+  local most = given or self.agent.retries or self.runtime.config.defaults.retries
+  if self.attempt > most or err.retryable == false and not said then return false end
+  return err.retryable or err.type == "transport" or said
 end
 
 local function try_failed(self, err)
-  if not may_retry(self, err) then return finish(self, { error = err }) end
+  if not may_retry(self, err) then return finish(self, { kind = "reply", error = err }) end
   if self.runtime.watched then self.runtime:notice(self, "retry", err) end
-  self.pause = self.runtime.clock:after(pause_before_next(self, err), clock.TIMER, function()
-    self.pause = nil
-    self:try()
-  end)
+  after(self, "pause", pause_before_next(self, err), clock.TIMER, self.try)
 end
 
 local function tried(self, ok, result)
   if self.ended then return end
   self.task, self.running = nil, false
   if self.holds then self:end_try() end
-  if self.try_due then
-    self.runtime.clock:cancel(self.try_due)
-    self.try_due = nil
-  end
-  if ok then return finish(self, { value = result }) end
+  if self.timers then cancel(self, "try") end
+  if ok then return finish(self, { kind = "reply", value = result, request = 0, attempts = 0, duration = 0 }) end
   try_failed(self, errors.is(result) and result or errors.new("agent", tostring(result), { retryable = false }))
 end
 
@@ -92,7 +106,7 @@ local function told(self)
   local request = self.request
   return {
     agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run.id, request_id = request.key,
-    idempotency_key = request.key, attempt = self.attempt, timeout = self.timeout,
+    idempotency_key = request.options.key or request.key, attempt = self.attempt, timeout = self:seconds "timeout",
   }
 end
 
@@ -107,6 +121,12 @@ local function start_task(self)
   if self.running then self.task = co end
 end
 
+local function try_timed_out(self)
+  cancel(self, "latency")
+  self:end_try()
+  try_failed(self, timed_out(self, self:seconds "try_timeout", " (one try)"))
+end
+
 --- Makes one try.
 function Call:try()
   self.attempt = self.attempt + 1
@@ -115,19 +135,19 @@ function Call:try()
     self.holds = true
     self.runtime.clock:hold()
   end
-  if self.try_timeout then
-    self.try_due = self.runtime.clock:after(self.try_timeout, clock.TIMER, function()
-      self.try_due = nil
-      cancel(self, self.latency)
-      self:end_try()
-      try_failed(self, timed_out(self, self.try_timeout, " (one try)"))
-    end)
-  end
+  local try_timeout = self:seconds "try_timeout"
+  if try_timeout then after(self, "try", try_timeout, clock.TIMER, try_timed_out) end
   if not agent.latency then return start_task(self) end
-  self.latency = self.runtime.clock:after(agent.latency, clock.REPLY, function()
-    self.latency = nil
-    start_task(self)
-  end)
+  after(self, "latency", agent.latency, clock.REPLY, start_task)
+end
+
+--- A time-out of this call: what the event says, else the agent, else the configuration.
+function Call:seconds(name)
+  return self.request.options[name] or self.agent[name] or self.runtime.config.defaults[name]
+end
+
+local function too_late(self)
+  finish(self, { kind = "reply", error = timed_out(self, self:seconds "timeout") })
 end
 
 -- Leaves the agent's queue: the time runs from here.
@@ -135,26 +155,14 @@ local function admitted(self)
   self.started = self.runtime.clock:now()
   if self.runtime.watched then self.runtime:notice(self, "start") end
   self:try()
-  if not self.ended then
-    self.deadline = self.runtime.clock:after(self.timeout, clock.TIMER, function()
-      finish(self, { error = timed_out(self, self.timeout) })
-    end)
-  end
+  if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
 end
 
 --- Ends the call without an answer.
 function Call:abandon()
   if self.ended then return end
   self.done = function() end
-  finish(self, {})
-end
-
-local function settings(self)
-  local request, agent, defaults = self.request, self.agent, self.runtime.config.defaults
-  self.timeout = request.timeout or agent.timeout or defaults.timeout
-  self.try_timeout = request.try_timeout or agent.try_timeout
-  self.retries_given = request.retries ~= nil or agent.retries_given or false
-  self.retries = request.retries or agent.retries or defaults.retries
+  finish(self, { kind = "reply" })
 end
 
 --- Starts a call.
@@ -165,15 +173,16 @@ end
 ---@param done fun(call: orchlua.Call, outcome: table)
 ---@return orchlua.Call
 function M.start(runtime, run, request, path, done)
-  local self = setmetatable({ runtime = runtime, run = run, request = request, attempt = 0, done = done, path = path or NOWHERE, run_id = run.id }, Call)
   local agent, err = request.handler, nil
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) end
+  local self = setmetatable({
+    runtime = runtime, run = run, request = request, agent = agent, attempt = 0, done = done, path = path or NOWHERE, run_id = run.id,
+    started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, holds = false,
+  }, Call)
   if not agent then
-    finish(self, { error = err })
+    finish(self, { kind = "reply", error = err })
     return self
   end
-  self.agent = agent
-  settings(self)
   self.queue = runtime:queue(agent)
   self.queue:enter(self, admitted, self.path)
   return self

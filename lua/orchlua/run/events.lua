@@ -16,52 +16,83 @@ local M = {}
 
 -- Requests ---------------------------------------------------------------------------
 
-local function positive(data, field, least)
+local LEAST_SECONDS = 1e-9
+
+local function number_option(data, field, least)
   local n = data[field]
   if n == nil or n == null then return nil end
-  if type(n) ~= "number" or n < least or n ~= n then
+  if type(n) ~= "number" or n < least then
     errors.raise("type", ("`%s` is a number%s, and this is %s"):format(field, least > 0 and " above 0" or " from 0", value.text(n)))
   end
   return n
 end
 
-local function on_error(data)
+local function error_option(data)
   local choice = data.on_error
-  if choice == nil or choice == null or choice == "raise" or choice == "return" then
-    return choice ~= null and choice or nil
-  end
+  if choice == nil or choice == null then return nil end
+  if choice == "raise" or choice == "return" then return choice end
   errors.raise("type", ("`on_error` is \"raise\" or \"return\", and this is %s"):format(value.text(choice)))
 end
 
-local LEAST_SECONDS = 1e-9
+local unsupported = { "schema", "stream" }
 
--- Sends something out of the run: an effect in the outbox, and a reply row to come.
-local function request(run, branch, site, fields, data)
-  local place = run.program.sites[site]
-  fields.branch, fields.site, fields.home, fields.awaited = branch.id, site, branch.home, place.awaited or false
-  fields.raises = place.raises
-  if data ~= null then
-    fields.timeout = positive(data, "timeout", LEAST_SECONDS)
-    fields.try_timeout = positive(data, "try_timeout", LEAST_SECONDS)
-    fields.retries = positive(data, "retries", 0)
-    fields.on_error = on_error(data)
-    fields.task_id = data.task_id
+-- The fields of the data that the runtime itself reads.
+local function options_of(data)
+  for _, field in ipairs(unsupported) do
+    if data[field] ~= nil and data[field] ~= null and data[field] ~= false then
+      errors.raise("event", ("`%s` is for model agents, which this release does not have"):format(field))
+    end
   end
-  fields.data = data
-  run.request_count = run.request_count + 1
-  run.request_total = run.request_total + 1
-  local number = run.request_count
-  fields.number, fields.key = number, run.id .. "/" .. number
-  run.requests[number] = fields
-  fields.effect = "request"
-  run.outbox[#run.outbox + 1] = fields
+  return {
+    timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
+    retries = number_option(data, "retries", 0), on_error = error_option(data), task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key,
+  }
+end
+
+local NO_OPTIONS = {}
+
+---@class orchlua.Request   something sent out of the run, whose reply comes back as a row
+---@field kind "agent"|"event"|"run"
+---@field number integer
+---@field key string        its idempotency key
+---@field agent_id string   whom it is for, as its reply says
+---@field prompt? string
+---@field data any
+---@field branch integer    the branch that sent it
+---@field site integer
+---@field home orchlua.Mailbox   where its reply goes when nobody waits for it
+---@field awaited boolean
+---@field raises boolean    a failure raises where it was sent
+---@field options table     what the event's data asks of the runtime
+---@field handler? table    of an event that the configuration handles
+---@field quiet? boolean    it is answered with a value of its own, not with a reply
+
+-- Sends a request: an effect in the outbox. `AS` waits for its reply.
+local function send(run, branch, site, asked)
+  local number = run.request_count + 1
+  run.request_count, run.request_total = number, run.request_total + 1
+  asked.number = number
+  asked.key = run.id .. "/" .. number
+  run.requests[number] = asked
+  local outbox = run.outbox
+  outbox[#outbox + 1] = asked
   if branch == run.main then run.last, run.last_request = nil, number end
-  if place.awaited then
-    branch.site, branch.wait = site, fields
+  if asked.awaited then
+    branch.site, branch.wait = site, asked
   else
-    branch.home.outstanding = branch.home.outstanding + 1
+    asked.home.outstanding = asked.home.outstanding + 1
   end
-  return fields
+  return asked
+end
+
+local function request(run, branch, site, kind, agent_id, prompt, data)
+  local place = run.program.sites[site]
+  local options = NO_OPTIONS
+  if #data > 2 and data ~= null then options = options_of(data) end
+  return {
+    effect = "request", kind = kind, number = 0, key = "", agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
+    site = site, home = branch.home, awaited = place.awaited, raises = place.raises, options = options, handler = nil, quiet = nil,
+  }
 end
 
 local function object(data, name)
@@ -96,16 +127,22 @@ end
 
 local builtin = {}
 
-builtin["completion:async"] = function(run, branch, site, name, data)
-  object(data, name)
-  local agent_id = text_field(data, "agent_id", name)
+-- Whether the policy allows an agent; remembered, since runs ask the same ones again.
+local function check_agent(run, agent_id)
+  if run.allowed[agent_id] then return end
   local allowed, rule = config.allows_agent(run.config, agent_id)
   if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
-  local prompt = data.prompt
+  run.allowed[agent_id] = true
+end
+
+builtin["completion:async"] = function(run, branch, site, name, data)
+  local agent_id, prompt = object(data, name).agent_id, data.prompt
+  if type(agent_id) ~= "string" or agent_id == "" then text_field(data, "agent_id", name) end
+  check_agent(run, agent_id)
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
-  local asked = request(run, branch, site, { kind = "agent", agent_id = agent_id, prompt = prompt }, data)
+  local asked = send(run, branch, site, request(run, branch, site, "agent", agent_id, prompt, data))
   run.usage.requests = run.usage.requests + 1
-  tell(run, name, asked, data)
+  if run.listener then tell(run, name, asked, data) else run.seq = run.seq + 1 end
 end
 
 local function announce(run, branch, site, name, data)
@@ -150,7 +187,9 @@ builtin["orchestration:run"] = function(run, branch, site, name, data)
   object(data, name)
   local file = text_field(data, "file", name)
   local input = entity_part(data, "input", name) or value.object {}
-  local asked = request(run, branch, site, { kind = "run", file = file, input = input, agent_id = file, quiet = true }, data)
+  local asked = request(run, branch, site, "run", file, nil, data)
+  asked.file, asked.input, asked.quiet = file, input, true
+  send(run, branch, site, asked)
   tell(run, name, asked, data)
 end
 
@@ -174,13 +213,11 @@ end
 -- is asked as an agent is, and answers with a reply.
 local function handled(run, branch, site, name, data, handler)
   local is_object = value.kind(data) == "object"
-  local asked = request(run, branch, site, {
-    kind = handler.kind == "agent" and "agent" or "event", event = name, handler = handler,
-    agent_id = handler.agent or name, quiet = handler.kind == "lua",
-  }, is_object and data or null)
-  asked.data = data
-  asked.prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
-  tell(run, name, asked, data)
+  local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
+  local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
+    is_object and data or null)
+  asked.data, asked.handler, asked.quiet = data, handler, handler.kind == "lua"
+  tell(run, name, send(run, branch, site, asked), data)
 end
 
 local function unknown(run, branch, site, name, data)
@@ -199,22 +236,29 @@ local function pattern_event(_, _, _, name)
   errors.raise("event", ("there is no pattern library `%s`"):format(name:match "^pattern:(.*)$"))
 end
 
-local copied = { array = true, object = true }
-
---- Raises an event in a branch at a site.
-function M.raise(run, branch, site, name, data)
-  if copied[value.kind(data)] then
-    local copy, message = value.copy(data)
-    if copy == nil then errors.raise("limit", "the event's data is " .. message) end
-    data = copy
-  end
+-- What is done for an event of a name, where the policy allows it.
+local function action_for(run, name)
   local allowed, rule = config.allows_event(run.config, name)
   if not allowed then errors.raise("policy", ("the event `%s` is not allowed: %s"):format(name, rule)) end
   local handler = run.event_handler and run.event_handler(name)
   if handler and (not builtin[name] or name == "optimization:async") then
-    return handled(run, branch, site, name, data, handler)
+    return function(r, branch, site, _, data) return handled(r, branch, site, name, data, handler) end
   end
-  local action = builtin[name] or name:find "^pattern:" and pattern_event or unknown
+  return builtin[name] or name:find "^pattern:" and pattern_event or unknown
+end
+
+--- Raises an event in a branch at a site.
+function M.raise(run, branch, site, name, data)
+  if type(data) == "table" then
+    local copy, message = value.copy(data, run.program.sites[site].fresh)
+    if copy == nil then errors.raise("limit", "the event's data is " .. message) end
+    data = copy
+  end
+  local action = run.actions[name]
+  if not action then
+    action = action_for(run, name)
+    run.actions[name] = action
+  end
   action(run, branch, site, name, data)
 end
 
@@ -244,7 +288,8 @@ local function as_error(asked, outcome)
 end
 
 local function awaited_answer(run, asked, branch, result, outcome)
-  local raises = asked.on_error == "raise" or asked.on_error == nil and (asked.raises or asked.quiet)
+  local on_error = asked.options.on_error
+  local raises = on_error == "raise" or on_error == nil and (asked.raises or asked.quiet)
   if outcome.error and raises then return run:throw(branch, as_error(asked, outcome), asked.site) end
   run:wake(branch, result)
 end
@@ -271,7 +316,7 @@ function M.answered(run, asked, outcome)
   if asked.quiet then return end
   mailbox.post(run, asked.home, {
     agent_id = asked.agent_id, reply = result,
-    raises = outcome.error and asked.on_error == "raise" and as_error(asked, outcome) or nil,
+    raises = outcome.error and asked.options.on_error == "raise" and as_error(asked, outcome) or nil,
   })
 end
 

@@ -127,14 +127,15 @@ local function spill(level, part, frame)
   return site
 end
 
---- The message handler: gives `{error = …, site = …, raised = …}`; the site is nil when the
---- error was raised outside compiled code.
+--- The message handler: gives `{error = …, site = …}`. Outside compiled code the site
+--- is that of the operation it returned; without one there is only a `trace`.
 ---@param run table
 ---@param raised any
 function M.handle(run, raised)
   local branch = run.current
   local level, part = unit_level(run.program)
-  local site = level and branch and spill(level, part, branch.frame)
+  local site = run.operating
+  if level and branch then site = spill(level, part, branch.frame) end
   if not site or site == 0 then
     return { error = errors.wrap(raised), trace = debug.traceback(tostring(raised), 2) }
   end

@@ -52,7 +52,7 @@ function M.new(options)
     clock = options.clock, config = options.config, store = options.store, functions = options.functions,
     listener = options.listener, event_handler = options.event_handler, interrupted = options.interrupted, max_steps = options.max_steps or M.MAX_STEPS,
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0,
-    ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
+    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
     mailbox = mailbox.new(), waiters = {}, timers = {}, read_at = 0,
     usage = { requests = 0 }, signal_count = 0,
   }, Run)
@@ -98,7 +98,10 @@ end
 
 local function next_ready(self)
   local first = self.ready_first
-  if first > self.ready_last then return nil end
+  if first > self.ready_last then
+    self.ready_first, self.ready_last = 1, 0
+    return nil
+  end
   local branch = self.ready[first]
   self.ready[first] = nil
   self.ready_first = first + 1
@@ -114,13 +117,13 @@ local function resume_branches(self)
       return
     end
     left = left - 1
-    self.current = branch
-    self.charged = 0
-    self.granted = self.slice
+    self.current, self.charged, self.granted = branch, 0, self.slice
     local v = branch.value
     branch.value = nil
     local operation, site, a, b, c = branch.unit.fn(branch.frame, v, self)
+    self.operating = site
     operations[operation](self, branch, site, a, b, c)
+    self.operating = nil
   end
 end
 
@@ -130,6 +133,7 @@ function Run:drive()
     local ok, failed = xpcall(resume_branches, self.on_error, self)
     if not ok then
       if not failed.site then error(failed.trace, 0) end
+      self.operating = nil
       self:throw(self.current, failed.error, failed.site)
     end
   until ok

@@ -55,14 +55,23 @@ end
 
 local enumerated = { agent_id = true, task_id = true, success = true }
 
--- The runtime's own fields. Those after the first three are hidden, and all but
--- `agent_id` and `request_id` give way to the agent's.
+-- The runtime's own fields, all but the first three hidden; those of the agent's
+-- answer win over them, but for `agent_id` and `request_id`.
 local function head(asked, outcome)
-  local key, task_id = asked.key, asked.task_id
-  if task_id == nil or task_id == null then task_id = key end
+  local task_id = asked.options.task_id
   return setmetatable({
-    "agent_id", "task_id", "success", agent_id = asked.agent_id, task_id = task_id, success = true,
-    request_id = key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage or null,
+    "agent_id", "task_id", "success", nil, agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
+    request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage or null,
+    output = nil, result = nil,
+  }, Reply)
+end
+
+-- The reply of an answer that is text: made at once, since most are.
+local function of_text(asked, outcome, text)
+  local task_id = asked.options.task_id
+  return setmetatable({
+    "agent_id", "task_id", "success", "output", agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
+    output = text, result = text, request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage or null,
   }, Reply)
 end
 
@@ -77,16 +86,15 @@ local function own_fields(reply, fields)
 end
 
 --- The reply of an answered request.
----@param asked { agent_id: string, task_id: any, key: string }
+---@param asked { agent_id: string, key: string, options: { task_id: any } }
 ---@param outcome { attempts: integer, duration: number, usage: any }
 ---@param text string   the agent's answer
 ---@param fields? table   and what it is as JSON, when it is
 ---@return table
 function M.new(asked, outcome, text, fields)
+  if fields == nil then return of_text(asked, outcome, text) end
   local reply = head(asked, outcome)
-  if fields == nil then
-    reply[4], reply.output, reply.result = "output", text, text
-  elseif value.kind(fields) == "array" then
+  if value.kind(fields) == "array" then
     reply[4], reply.output, reply.result = "result", text, fields
   else
     own_fields(reply, fields)
@@ -107,7 +115,7 @@ end
 --- A signal as a message.
 function M.of_signal(run, name, signalled)
   run.signal_count = run.signal_count + 1
-  local asked = { agent_id = name, task_id = name, key = ("%s/signal/%d"):format(run.id, run.signal_count) }
+  local asked = { agent_id = name, options = { task_id = name }, key = ("%s/signal/%d"):format(run.id, run.signal_count) }
   local text, fields = M.read(signalled)
   return M.new(asked, { attempts = 0, duration = 0 }, text, fields)
 end

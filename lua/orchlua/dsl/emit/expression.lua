@@ -315,11 +315,19 @@ local guards = {
   ["%"] = { nil, nil, "remainder" },
 }
 
--- `x + 1` and `x - 1` overflow only one way.
-local function step(self, op, a, b, helper)
-  local result = self:let(("%s %s %s"):format(a, op, b))
-  self:put(("if %s %s %s then %s = %s(%s, %s) end"):format(result, op == "+" and "<" or ">", a, result, helper, a, b))
-  return result
+-- With a small whole constant on the right one or two comparisons are guard enough:
+-- `x + 1` overflows only upward, `x * 2` not from where x is small.
+local by_constant = {
+  ["+"] = { "a + b", "r < a" },
+  ["-"] = { "a - b", "r > a" },
+  ["*"] = { "a * b", "a > 4398046511104 or a < -4398046511104" },
+  ["/"] = { "a / b", "a >= 9007199254740992 or a <= -9007199254740992" },
+}
+local LARGEST_CONSTANT = 1048576
+
+local function small_constant(code)
+  local n = code:find "^%d+$" and math.tointeger(tonumber(code))
+  return n ~= nil and n ~= false and n >= 1 and n <= LARGEST_CONSTANT
 end
 
 local function guarded(self, guard, a, b, helper)
@@ -333,6 +341,10 @@ end
 
 local function remainder(self, a, b, helper)
   local result = self:let("0")
+  if small_constant(b) then
+    self:put(("if %s >= 0 then %s = %s %% %s else %s = %s(%s, %s) end"):format(a, result, a, b, result, helper, a, b))
+    return result
+  end
   self:put(("if %s >= 0 and %s > 0 then %s = %s %% %s else %s = %s(%s, %s) end"):format(a, b, result, a, b, result, helper, a, b))
   return result
 end
@@ -343,10 +355,7 @@ local function arithmetic(self, node, a, b, numbers)
   local helper = self:helper(guard[3])
   if not numbers then return self:let(("%s(%s, %s)"):format(helper, a, b)) end
   if node.op == "%" then return remainder(self, a, b, helper) end
-  if (node.op == "+" or node.op == "-") and b:find "^%d+$" and #b < 16 and not a:find "^[%d-]" then
-    return step(self, node.op, a, b, helper)
-  end
-  return guarded(self, guard, a, b, helper)
+  return guarded(self, small_constant(b) and by_constant[node.op] or guard, a, b, helper)
 end
 
 local scalar = { number = true, string = true, boolean = true, null = true }

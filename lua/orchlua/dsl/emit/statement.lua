@@ -106,8 +106,9 @@ function statement.If(self, node)
 end
 
 -- Counts a loop's turn; every so often the run looks whether that was too many.
-function Writer:turn()
-  self:put(("n = n - 1 if n < 0 then n = %s(run) end"):format(self:helper "more"))
+function Writer:turn(node)
+  self:put(("n = n - 1 if n < 0 then at = %d n = %s(run) end"):format(self:site(node), self:helper "more"))
+  self.marked = nil
 end
 
 function Writer:loop_body(node, again, done)
@@ -120,8 +121,7 @@ end
 function statement.While(self, node)
   local again, done = self:label(), self:label()
   self:place(again)
-  self:mark(node)
-  self:turn()
+  self:turn(node)
   self:jump_unless(node.cond, done)
   self:loop_body(node, again, done)
   self:jump(again)
@@ -144,7 +144,32 @@ function Writer:loop_source(node)
   return ("%s(%s, %s)"):format(self:helper "items", list, tostring(node.key ~= nil))
 end
 
+-- `FOREACH i IN RANGE(…)`: the place of the loop is one number.
+local function foreach_range(self, node)
+  local range, position, count = self:hidden "range", self:hidden "position", self:hidden "count"
+  local again, done = self:label(), self:label()
+  local close = self:open()
+  local source = self:let(self:loop_source(node))
+  self:assign(count, source .. ".count")
+  self:assign(position, "0")
+  local plain = #node.list.args == 1
+  if not plain then self:assign(range, source) end
+  close()
+  self:place(again)
+  self:turn(node)
+  local i = self:read(position)
+  self:put(("if %s >= %s then goto %s end"):format(i, self:read(count), done))
+  local element = plain and i or ("%s.first + %s * %s.step"):format(self:read(range), i, self:read(range))
+  self:assign(node.var.slot, element)
+  if node.index.reads > 0 then self:assign(node.index, i) end
+  self:assign(position, i .. " + 1")
+  self:loop_body(node, again, done)
+  self:jump(again)
+  self:place(done)
+end
+
 function statement.Foreach(self, node)
+  if is_range(node.list) then return foreach_range(self, node) end
   local items, position = self:hidden "items", self:hidden "position"
   local again, done = self:label(), self:label()
   local close = self:open()
@@ -152,18 +177,13 @@ function statement.Foreach(self, node)
   self:assign(position, "0")
   close()
   self:place(again)
-  self:mark(node)
-  self:turn()
+  self:turn(node)
   local list, i = self:read(items), self:read(position)
   self:put(("if %s >= %s.count then goto %s end"):format(i, list, done))
   if node.index.reads > 0 then self:assign(node.index, i) end
   self:assign(position, i .. " + 1")
-  if is_range(node.list) then
-    self:assign(node.var.slot, ("%s.first + (%s - 1) * %s.step"):format(list, i, list))
-  else
-    if node.key then self:assign(node.key.slot, ("%s.keys[%s]"):format(list, i)) end
-    self:assign(node.var.slot, ("%s[%s]"):format(list, i))
-  end
+  if node.key then self:assign(node.key.slot, ("%s.keys[%s]"):format(list, i)) end
+  self:assign(node.var.slot, ("%s[%s]"):format(list, i))
   self:loop_body(node, again, done)
   self:jump(again)
   self:place(done)
@@ -219,7 +239,7 @@ end
 function statement.Event(self, node)
   local close = self:open()
   local data = node.data and (self:value(node.data)) or self:helper "null"
-  local site = self:site(node, { event = node.name, raises = raises(self), awaited = node.as ~= nil })
+  local site = self:site(node, { event = node.name, raises = raises(self), awaited = node.as ~= nil, fresh = node.data ~= nil and node.data.tag == "Object" })
   if not node.as and node.name ~= "orchestration:request_termination" then
     self:put(("at = %d %s(run, %d, %s, %s)"):format(site, self:helper "emit", site, quote(node.name), data))
     return close()
