@@ -40,9 +40,8 @@ local function of_strategy(entries)
   if kind(last) ~= "object" then return found end
   for i = 1, #entries do
     local entry = entries[i]
-    if kind(entry) == "object" and kind(entry.params) == "object" and json.encode(entry.params) and value.equal(entry.strategy or null, last.strategy or null) then
-      found[#found + 1] = entry
-    end
+    local usable = kind(entry) == "object" and kind(entry.params) == "object" and json.encode(entry.params)
+    if usable and value.equal(entry.strategy or null, last.strategy or null) then found[#found + 1] = entry end
   end
   return found
 end
@@ -158,29 +157,40 @@ local function vertex(a, b, c)
   return x, a.y + (x - a.x) * (d1 + bend * (x - b.x))
 end
 
--- A step beyond the best value: away from the worse neighbour.
-local function onward(points, best)
+-- A step beyond the best value, `least` long or longer: away from the worse neighbour.
+local function onward(points, best, least)
   local neighbour = points[best - 1] or points[best + 1]
   local direction = (points[best].x > neighbour.x or points[best].y == neighbour.y) and 1 or -1
-  return points[best].x + direction * max(spread(points) / 2, abs(points[best].x) * 0.1)
+  return points[best].x + direction * max(spread(points) / 2, abs(points[best].x) * 0.1, least)
 end
 
 -- The next value of a parameter of which two or more were tried, and its expected score.
-local function tuned(points)
+local function tuned(points, least)
   local best = 1
   for i, point in ipairs(points) do
     if point.y > points[best].y then best = i end
   end
-  if #points < 3 then return onward(points, best) end
+  if #points < 3 then return onward(points, best, least) end
   local middle = max(2, min(best, #points - 1))
   local x, y = vertex(points[middle - 1], points[middle], points[middle + 1])
   if not x then
-    if best ~= middle then return onward(points, best) end
+    if best ~= middle then return onward(points, best, least) end
     return points[best].x, points[best].y
   end
   local reach = REACH * spread(points)
   local clipped = max(points[1].x - reach, min(points[#points].x + reach, x))
   return clipped, clipped == x and y or nil
+end
+
+-- Whether all tried values of a parameter are whole, and the least of them.
+local function manner(list, name)
+  local whole, least = true, math.huge
+  for _, sample in ipairs(list) do
+    local x = sample.params[name]
+    whole = whole and tointeger(x) ~= nil
+    least = min(least, x)
+  end
+  return whole, least
 end
 
 -- The first step of a parameter: of the size of what other samples tried, or a share of its value.
@@ -202,7 +212,7 @@ local function tune_one(list, best, name)
   end
   local points = profile(others, name)
   if #points < 2 then return { [name] = first_step(list, name, best.params[name]) } end
-  local x, expected = tuned(points)
+  local x, expected = tuned(points, manner(list, name) and 1 or 0)
   return { [name] = x }, expected
 end
 
@@ -238,17 +248,6 @@ local function tune_all(list, best, names)
 end
 
 -- From numbers to parameters -------------------------------------------------------------------
-
--- Whether all tried values of a parameter are whole, and the least of them.
-local function manner(list, name)
-  local whole, least = true, math.huge
-  for _, sample in ipairs(list) do
-    local x = sample.params[name]
-    whole = whole and tointeger(x) ~= nil
-    least = min(least, x)
-  end
-  return whole, least
-end
 
 -- Keeps a parameter that was never negative (or never 0 either) so: a time-out of
 -- -3 s helps nobody.

@@ -152,7 +152,7 @@ function Checker:block(block, context)
       handler(self, node, context)
     else
       self:header(node)
-      for _, inner in ipairs(walk.blocks(node)) do self:block(inner, context) end
+      for _, inner in ipairs(walk.blocks(node)) do self:block(inner, context:within()) end
     end
   end
 end

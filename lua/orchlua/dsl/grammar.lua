@@ -56,7 +56,7 @@ end
 
 -- The statements at one indentation.
 function Parser:block(indent)
-  local block, returned = {}, false
+  local block, deepest = {}, indent
   while self.next <= #self.lines do
     local line = self.lines[self.next]
     if line.heading then
@@ -67,15 +67,24 @@ function Parser:block(indent)
     elseif line.indent < indent then
       break
     elseif line.indent > indent then
-      self:misplaced(line, returned)
+      self:misplaced(line, line.indent < deepest)
       self:block(line.indent)
     else
+      local first = self.next
       self.next = self.next + 1
       block[#block + 1] = self:line(line)
-      returned = true
+      deepest = self:deepest(first)
     end
   end
   return block
+end
+
+-- The deepest indentation of the lines read since `first`: what comes back from
+-- there to no open block was indented wrong, not too deep.
+function Parser:deepest(first)
+  local most = 0
+  for i = first, self.next - 1 do most = math.max(most, self.lines[i].indent or 0) end
+  return most
 end
 
 -- The block under a line, deeper than it; nil when there is none.

@@ -261,13 +261,14 @@ function M.lines(source, diagnostics)
       lines[#lines + 1] = { heading = title:match "^(.-)%s*$", pos = pos, stop = after }
       pos = after + 1
     else
-      local first = text:match("^ *()", pos)
+      local first = text:match("^[ \t]*()", pos)
       local code = blank:match(text, first)
       if text:sub(code, code) == "\n" or code > #text then
         pos = code + 1
       else
-        if text:sub(first, first) == "\t" then self:error(first, first + 1, "a tab in the indentation", "indent with spaces") end
         local before = #diagnostics
+        local tab = text:sub(start, first - 1):find("\t", 1, true)
+        if tab then self:error(start + tab - 1, start + tab, "a tab in the indentation", "indent with spaces") end
         local tokens, stop, good = self:logical_line(code)
         lines[#lines + 1] = { indent = first - start, pos = code, tokens = tokens, good = good and #diagnostics == before }
         pos = stop + 1

@@ -2,6 +2,7 @@
 -- place is set by the caller; a block's header sets its own `stop`.
 
 local expressions = require "orchlua.dsl.expression"
+local words = require "orchlua.dsl.words"
 
 local M = {}
 
@@ -13,6 +14,7 @@ end
 
 local function path(self, tight)
   local token = self:peek()
+  if words.reserved[token.value] then self:name() end
   local target = self:postfix(tight)
   local inner = target
   while inner.tag == "Field" or inner.tag == "Index" do
