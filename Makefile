@@ -18,7 +18,7 @@ LIBS    := libuv libcurl libcrypto
 STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CORE    := $(B)/lib/orchlua/core.so
 OBJECTS := $(patsubst core/%.c,$(B)/core/%.o,$(wildcard core/*.c))
-MODULES  = LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='$(B)/lib/?.so;;'
+MODULES  = LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' LUA_CPATH='$(CURDIR)/$(B)/lib/?.so;;'
 SPECS   ?= spec
 
 .PHONY: all
@@ -43,7 +43,9 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	@echo; echo "A pipeline: four programs collect, clean, analyse and report on a CSV file."; echo
 	@$(B)/orchlua examples/pipeline/pipeline.dsl
-	@echo; echo "The program is examples/pipeline/pipeline.dsl; examples/README.md has five more."
+	@echo; echo "A code review: a pipeline whose middle stage is a scatter-gather over C files."; echo
+	@$(B)/orchlua examples/combined/combined.dsl
+	@echo; echo "The programs are examples/pipeline/pipeline.dsl and examples/combined/combined.dsl; examples/README.md has four more."
 
 .PHONY: test
 test:
@@ -60,14 +62,15 @@ lint:
 	  $$compiler $(STRICT) $$(pkg-config --cflags $(PKG)) -fsyntax-only core/*.c || exit 1; \
 	done
 
-# The specs under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The specs under AddressSanitizer and UndefinedBehaviorSanitizer, leaks included.
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+A        := build/asan
 .PHONY: asan
 asan:
-	@$(MAKE) --no-print-directory B=build/asan CC=gcc CFLAGS='$(SANITIZE)' LDFLAGS='-Wl,-z,nodelete' all
-	@tools/specs ORCHLUA_SANITIZED=1 ORCHLUA=build/asan/orchlua LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/asan/lib/?.so;;' \
-	  ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=spec/support/lsan.supp:print_suppressions=0 \
-	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" $(LUA) $(BUSTED) $(SPECS)
+	@$(MAKE) --no-print-directory -s B=$(A) CC=gcc CFLAGS='$(SANITIZE)' LDFLAGS='-Wl,-z,nodelete' all
+	@gcc $(STRICT) $(SANITIZE) $$(pkg-config --cflags lua5.4) spec/support/host.c -o $(A)/lua $$(pkg-config --libs lua5.4) -Wl,-E
+	@printf '#!/bin/sh\nexec "%s/$(A)/lua" "%s/bin/orchlua" "$$@"\n' '$(CURDIR)' '$(CURDIR)' > $(A)/orchlua
+	@tools/specs ORCHLUA=$(A)/orchlua $(subst build/lib,$(A)/lib,$(MODULES)) $(A)/lua $(BUSTED) $(SPECS)
 
 .PHONY: bench
 bench: all

@@ -1,4 +1,5 @@
 # Prints the C files of the folder it is given, one a line.
 set -eu
-read -r folder || true
-ls "$folder"/*.c
+export LC_ALL=C
+read -r folder || true  # the prompt ends without a line end
+ls -d "$folder"/*.c

@@ -1,11 +1,12 @@
 # Reads the name of a C file; prints, as JSON, its lines, its functions, the longest
-# of them, and how many lines are comment.
+# of them, and how many lines are comment. A function's braces stand in column 1.
 { file = $0; exit }
 END {
+  name = "-"
   while ((status = (getline line < file)) > 0) {
     lines++
-    if (line ~ /^\/\*/) inside = 1
-    if (inside || line ~ /^ *\/\*/) comments++
+    if (line ~ /^[ \t]*\/\*/) inside = 1
+    if (inside || line ~ /^[ \t]*\/\//) comments++
     if (line ~ /\*\//) inside = 0
     if (line ~ /^{/) { start = lines; functions++ }
     if (line ~ /^}/ && start) {

@@ -1,31 +1,27 @@
--- Reads clean rows, prints JSON: the revenue by region, product and month.
+-- Reads clean rows, adds up the revenue by region, product and month, and prints
+-- `group,name,revenue` lines. Lines that start with # are handed on.
 
-local totals, notes, rows, revenue = { region = {}, product = {}, month = {} }, "", 0, 0
+local sums, rows, revenue = { region = {}, product = {}, month = {} }, 0, 0
 
 local function add(group, name, amount)
-  totals[group][name] = (totals[group][name] or 0) + amount
+  sums[group][name] = (sums[group][name] or 0) + amount
 end
 
 for line in io.lines() do
   local date, region, product, units, price = line:match "^(%d%d%d%d%-%d%d%-%d%d),([^,]*),([^,]*),(%d+),([%d.]+)$"
   if date then
-    local amount = tonumber(units) * tonumber(price)
+    local amount = units * price
     rows, revenue = rows + 1, revenue + amount
     add("region", region, amount)
     add("product", product, amount)
     add("month", date:sub(1, 7), amount)
   elseif line:find "^#" then
-    notes = line:sub(3)
+    print(line)
   end
 end
 
-local function sorted(group)
-  local names, fields = {}, {}
-  for name in pairs(group) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do fields[i] = ("%q: %.2f"):format(name, group[name]) end
-  return "{" .. table.concat(fields, ", ") .. "}"
+if rows == 0 then error("no row to analyse", 0) end
+print(("all,%d rows,%.2f"):format(rows, revenue))
+for group, names in pairs(sums) do
+  for name, amount in pairs(names) do print(("%s,%s,%.2f"):format(group, name, amount)) end
 end
-
-print(('{"rows": %d, "revenue": %.2f, "notes": %q, "region": %s, "product": %s, "month": %s}'):format(
-  rows, revenue, notes, sorted(totals.region), sorted(totals.product), sorted(totals.month)))

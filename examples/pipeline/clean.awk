@@ -6,6 +6,7 @@ NR == 1 { print; next }
 NF != 5 { short++; next }
 $1 !~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]$/ { date++; next }
 $4 !~ /^[0-9]+$/ || $5 !~ /^[0-9]+(\.[0-9]+)?$/ || $4 == 0 { number++; next }
+{ $2 = toupper(substr($2, 1, 1)) tolower(substr($2, 2)) }
 seen[$0]++ { twice++; next }
-{ $2 = toupper(substr($2, 1, 1)) tolower(substr($2, 2)); print }
+{ print }
 END { printf "# left out: %d incomplete, %d without a date, %d with bad numbers, %d twice\n", short, date, number, twice }

@@ -1,5 +1,6 @@
 ## Pipeline: a sales report from a dirty CSV file
-# Four programs, each of which takes what the one before it made.
+# Four ordinary programs in a row: each reads on its standard input what the one
+# before it printed. The configuration beside this file says which they are.
 
 INPUT source = "data/sales.csv"
 
@@ -12,6 +13,8 @@ TRACK {pattern: "pipeline", total_stages: stages.length}
 FOREACH stage IN stages:
   EVENT agent:status {status: "stage_starting", stage: stage, stage_number: FOREACH_INDEX + 1}
 
+  # With `AS` the run waits for the reply. A stage that fails stops the run here,
+  # with the stage's name and the end of what it wrote to standard error.
   EVENT completion:async {
     agent_id: stage + "_agent",
     prompt: handed_on,
@@ -32,5 +35,6 @@ FOREACH stage IN stages:
     }
   }
 
+## The report
 TRACK stage_results
 RETURN handed_on

@@ -1,29 +1,32 @@
--- Reads the analysis as JSON, prints a report for people.
+-- Reads `group,name,revenue` lines, prints a report for people.
 
-local text = io.read "a"
+local groups, notes, rows, revenue = { region = {}, product = {}, month = {} }, {}, nil, nil
 
-local function number(name) return tonumber(text:match(('"%s": ([%%d.]+)'):format(name))) end
-
-local function group(name)
-  local list, sum = {}, 0
-  for key, amount in text:match(('"%s": {(.-)}'):format(name)):gmatch '"(.-)": ([%d.]+)' do
-    list[#list + 1] = { key = key, amount = tonumber(amount) }
-    sum = sum + tonumber(amount)
-  end
-  return list, sum
-end
-
-local function show(title, name, by_amount)
-  local list, sum = group(name)
-  if by_amount then table.sort(list, function(a, b) return a.amount > b.amount end) end
-  print(("\n%s"):format(title))
-  for _, entry in ipairs(list) do
-    print(("  %-12s %10.2f  %4.1f %%  %s"):format(entry.key, entry.amount, entry.amount / sum * 100, ("#"):rep(math.floor(entry.amount / sum * 40 + 0.5))))
+for line in io.lines() do
+  local group, name, amount = line:match "^(%l+),([^,]+),([%d.]+)$"
+  if group == "all" then
+    rows, revenue = name, tonumber(amount)
+  elseif group then
+    table.insert(groups[group], { name = name, amount = tonumber(amount) })
+  else
+    notes[#notes + 1] = "(" .. line:gsub("^# ", "") .. ")"
   end
 end
 
-print(("Sales report: %d rows, revenue %.2f"):format(number "rows", number "revenue"))
-print("(" .. text:match '"notes": "(.-)"' .. ")")
-show("By region", "region", true)
-show("By product", "product", true)
-show("By month", "month", false)
+local function show(title, group, before)
+  table.sort(groups[group], before)
+  print("\n" .. title)
+  for _, entry in ipairs(groups[group]) do
+    local share = entry.amount / revenue
+    print(("  %-12s %10.2f  %4.1f %%  %s"):format(entry.name, entry.amount, share * 100, ("#"):rep(math.floor(share * 40 + 0.5))))
+  end
+end
+
+local function dearer(a, b) return a.amount > b.amount end
+local function earlier(a, b) return a.name < b.name end
+
+print(("Sales report: %s, revenue %.2f"):format(rows, revenue))
+if #notes > 0 then print(table.concat(notes, "\n")) end
+show("By region", "region", dearer)
+show("By product", "product", dearer)
+show("By month", "month", earlier)

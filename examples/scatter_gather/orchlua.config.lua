@@ -1,8 +1,6 @@
 -- The readers are Lua functions that read real files; the writer is one too. The
 -- folder is found from this file's own place.
 
-local json = require "cjson"
-
 local folder = (debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" or ".") .. "/documents/"
 
 local common = {}
@@ -50,8 +48,11 @@ end
 
 local function write(request)
   local lines = { "What the documents are about, the easiest to read first:" }
-  for _, finding in ipairs(json.decode(request.prompt)) do
+  for _, finding in ipairs(request.data.findings) do
     lines[#lines + 1] = ("  %-12s %4d words, reading ease %5.1f: %s"):format(finding.document, finding.words, finding.ease, table.concat(finding.terms, ", "))
+  end
+  for _, document in ipairs(request.data.missing) do
+    lines[#lines + 1] = ("  %-12s could not be read"):format(document)
   end
   return table.concat(lines, "\n")
 end

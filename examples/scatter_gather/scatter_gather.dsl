@@ -1,43 +1,56 @@
 ## Scatter-gather: what a folder of documents is about
-# Every document goes to an analyser, all at once; what they find is gathered as it
+# Every document goes to a reader, all at once; what they find is gathered as it
 # comes, and one writer makes a page of it.
 
-STATE documents = ["harbour.txt", "bees.txt", "bridges.txt", "bread.txt", "tides.txt"]
-STATE analysers = ["reader_1", "reader_2", "reader_3"]
+INPUT documents = ["harbour.txt", "bees.txt", "bridges.txt", "bread.txt", "tides.txt"]
+
+STATE readers = ["reader_1", "reader_2", "reader_3"]
 STATE findings = []
+STATE unread = []
+STATE total = documents.length
 
-TRACK {pattern: "scatter_gather", documents: documents.length}
+TRACK {pattern: "scatter_gather", documents: total, readers: readers.length}
 
+## Scatter
+# Without `AS` an event does not wait: all the questions are out at once.
 FOREACH document IN documents:
   EVENT completion:async {
-    agent_id: analysers[FOREACH_INDEX % analysers.length],
+    agent_id: readers[FOREACH_INDEX % readers.length],
     prompt: document,
     task_id: document,
     timeout: 10
   }
 
-WHILE findings.length < documents.length AND ELAPSED() < 30:
-  AWAIT finding FROM ANY(analysers) TIMEOUT 10:
+## Gather
+# Replies come in the order in which they are ready. A failed one is data, too.
+WHILE findings.length + unread.length < total AND ELAPSED() < 30:
+  AWAIT finding FROM ANY(readers) TIMEOUT 10:
     IF finding.success:
       APPEND findings {document: finding.task_id, words: finding.words, ease: finding.ease, terms: finding.terms}
     ELSE:
-      APPEND findings {document: finding.task_id, failed: finding.error.message}
+      APPEND unread finding.task_id
+
     EVENT state:entity:update {
       id: "gather_progress",
       properties: {
         gathered: findings.length,
-        total: documents.length,
-        progress_percent: findings.length / documents.length * 100
+        total: total,
+        progress_percent: (findings.length + unread.length) / total * 100
       }
     }
+  TIMEOUT:
+    BREAK
 
-STATE read = FILTER(findings, f => f.failed == null)
-IF read.length < documents.length:
-  EVENT agent:status {status: "partial_completion", message: "Read {{read.length}} of {{documents.length}} documents"}
+IF findings.length < total:
+  EVENT agent:status {status: "partial_completion", message: "Read {{findings.length}} of {{total}} documents", unread: unread}
 
+## Synthesis
+# An agent written in Lua reads the event's other fields, too: `request.data`.
 EVENT completion:async {
   agent_id: "writer",
-  prompt: JSON.stringify(SORT(read, f.ease DESC)),
+  prompt: "Make a page of the findings",
+  findings: SORT(findings, f.ease DESC),
+  missing: FILTER(documents, d => !ANY(findings, f => f.document == d)),
   timeout: 10
 } AS page
 

@@ -1,51 +1,69 @@
-## Self-improving: find the best cutoff of a merge sort
-# A merge sort hands short pieces to an insertion sort; how short is the parameter.
-# Each iteration sorts real words with it, counts the work, and lets the optimizer
-# propose the next cutoff.
+## Self-improving: which sort, and with which setting, does the least work?
+# Each iteration sorts real words with one strategy and one value of its parameter,
+# and counts the work. When the experiments planned are done, the optimizer looks at
+# the best strategy's history and proposes the next.
 
-INPUT iterations = 8
-STATE cutoff = 120
+INPUT iterations = 12
+
+# Both hand pieces no longer than the cutoff to an insertion sort.
+STATE strategies = {
+  "merge": [{cutoff: 100}, {cutoff: 50}],
+  "quick": [{cutoff: 100}, {cutoff: 50}]
+}
+STATE experiments = []
 STATE performance_history = []
 
-TRACK {pattern: "self_improving", initial_cutoff: cutoff}
+FOREACH strategy, settings IN strategies:
+  FOREACH setting IN settings:
+    APPEND experiments {strategy: strategy, params: setting}
 
+TRACK {pattern: "self_improving", strategies: KEYS(strategies), iterations: iterations}
+
+## Measure and improve
 FOREACH iteration IN RANGE(iterations):
-  STATE results = []
-  PARALLEL(limit: 3):
-    FOREACH part IN RANGE(3):
-      EVENT completion:async {agent_id: "sorter", prompt: "Sort a third of the words", part: part, cutoff: cutoff, timeout: 10} AS result
-      APPEND results result
+  STATE experiment = experiments.shift()
 
-  STATE work = SUM(FILTER(results, r => r.success), r => r.work)
-  APPEND performance_history {
-    iteration: iteration,
-    strategy: "merge",
-    params: {cutoff: cutoff},
-    score: -work,
-    sorted: ALL(results, r => r.sorted)
-  }
+  # An experiment that fails or takes too long is worth nothing; the run goes on.
+  TRY:
+    EVENT completion:async {
+      agent_id: experiment.strategy + "_sorter",
+      prompt: "Sort the words",
+      params: experiment.params,
+      timeout: 10
+    } AS result
+    APPEND performance_history {
+      iteration: iteration,
+      strategy: experiment.strategy,
+      params: experiment.params,
+      score: -result.work
+    }
+  CATCH e:
+    EVENT agent:status {status: "experiment_failed", strategy: experiment.strategy, params: experiment.params, reason: e.message}
+
+  IF experiments.length == 0:
+    STATE best = MAX(performance_history, p.score)
+    EVENT optimization:async {
+      component: best.strategy,
+      method: "incremental",
+      current_performance: FILTER(performance_history, p => p.strategy == best.strategy)
+    } AS proposal
+    APPEND experiments {
+      strategy: best.strategy,
+      params: proposal.success ? proposal.optimized_params : best.params
+    }
+
   EVENT agent:status {
     status: "measured",
-    cutoff: cutoff,
-    work: work,
+    strategy: experiment.strategy,
+    params: experiment.params,
     progress_percent: (iteration + 1) / iterations * 100
   }
 
-  EVENT optimization:async {
-    component: "merge_sort",
-    method: "incremental",
-    current_performance: performance_history
-  } AS optimization_result
-
-  IF optimization_result.success:
-    UPDATE cutoff = MAX(2, optimization_result.optimized_params.cutoff)
-  ELSE:
-    UPDATE cutoff = ROUND(cutoff / 2)
-
+## Report
 STATE first = performance_history[0]
-STATE best = MAX(performance_history, p.score)
-STATE steps = MAP(performance_history, p => FORMAT("  cutoff {}: {} steps", p.params.cutoff, -p.score))
+STATE winner = MAX(performance_history, p.score)
+STATE steps = MAP(performance_history, p => FORMAT("  {} {}: {} steps", p.strategy, JSON.stringify(p.params), -p.score))
 RETURN """
-  Best cutoff {{best.params.cutoff}}: {{ROUND((1 - best.score / first.score) * 100, 1)}} % less work than with {{first.params.cutoff}}.
+  Best: {{winner.strategy}} {{winner.params}}, {{ROUND((1 - winner.score / first.score) * 100, 1)}} % less work than the first try.
   {{JOIN(steps, "\n")}}
   """

@@ -193,11 +193,34 @@ local function manner(list, name)
   return whole, least
 end
 
+-- Keeps a parameter that was never negative (or never 0 either) so: a time-out of
+-- -3 s helps nobody.
+local function in_range(x, least)
+  if least > 0 and x <= 0 then return least / 2 end
+  if least == 0 and x < 0 then return 0 end
+  return x
+end
+
+-- The roundings of a number, the nearer one first.
+local function roundings(x, least)
+  local down = tointeger(floor(x))
+  if not down or down == x or down == math.maxinteger then return { down or x } end
+  if least > 0 and down <= 0 then return { 1 } end
+  return x - down < 0.5 and { down, down + 1 } or { down + 1, down }
+end
+
 -- The first step of a parameter: of the size of what other samples tried, or a share of its value.
 local function first_step(list, name, current)
   local step = spread(profile(list, name)) / 2
   if step == 0 then step = max(abs(current) * FIRST_STEP, tointeger(current) and 1 or 0.1) end
   return current + step
+end
+
+-- Whether a value beyond the range comes back to the lowest that was tried.
+local function blocked(x, lowest, whole, least)
+  if x >= lowest then return false end
+  local kept = in_range(x, least)
+  return kept ~= x and (whole and roundings(kept, least)[1] or kept) >= lowest
 end
 
 -- One parameter of the best sample tuned, the others as they are.
@@ -212,7 +235,9 @@ local function tune_one(list, best, name)
   end
   local points = profile(others, name)
   if #points < 2 then return { [name] = first_step(list, name, best.params[name]) } end
-  local x, expected = tuned(points, manner(list, name) and 1 or 0)
+  local whole, least = manner(list, name)
+  local x, expected = tuned(points, whole and 1 or 0)
+  if blocked(x, points[1].x, whole, least) then return { [name] = (points[1].x + points[2].x) / 2 } end
   return { [name] = x }, expected
 end
 
@@ -248,22 +273,6 @@ local function tune_all(list, best, names)
 end
 
 -- From numbers to parameters -------------------------------------------------------------------
-
--- Keeps a parameter that was never negative (or never 0 either) so: a time-out of
--- -3 s helps nobody.
-local function in_range(x, least)
-  if least > 0 and x <= 0 then return least / 2 end
-  if least == 0 and x < 0 then return 0 end
-  return x
-end
-
--- The roundings of a number, the nearer one first.
-local function roundings(x, least)
-  local down = tointeger(floor(x))
-  if not down or down == x or down == math.maxinteger then return { down or x } end
-  if least > 0 and down <= 0 then return { 1 } end
-  return x - down < 0.5 and { down, down + 1 } or { down + 1, down }
-end
 
 -- The parameters of `best` with the proposed numbers. Where whole numbers make them
 -- such as were measured already, one of them is rounded the other way; where that
@@ -302,20 +311,29 @@ local function changes(before, after, names)
   return #texts > 0 and table.concat(texts, ", ") or "no change"
 end
 
+-- The next parameters, their expected score, and how they were found. When the top
+-- of the quadratic was measured already, single parameters may still lead on.
+local function next_params(list, best, names)
+  local first, least = least_known(list, names)
+  if #names > 1 and #names <= MOST_FITTED and least >= 3 and #list > 2 * #names then
+    local proposed, expected = tune_all(list, best, names)
+    local params, known = settled(list, best, proposed or {}, names)
+    if proposed and not known then return params, expected, "the top of a quadratic" end
+  end
+  local turn = 1
+  while names[turn] ~= first do turn = turn + 1 end
+  for i = 0, #names - 1 do
+    local name = names[(turn + i - 1) % #names + 1]
+    local proposed, expected = tune_one(list, best, name)
+    local params, known = settled(list, best, proposed, names)
+    if not known then return params, expected, "a step of " .. name end
+  end
+  return best.params, best.mean, "the best so far, around which nothing is left to try"
+end
+
 local function propose(list, best, names)
   list = alike(list, best, names)
-  local name, least = least_known(list, names)
-  local proposed, expected, how
-  if #names > 1 and #names <= MOST_FITTED and least >= 3 and #list > 2 * #names then
-    proposed, expected = tune_all(list, best, names)
-    how = "the top of a quadratic through them"
-  end
-  if not proposed then
-    proposed, expected = tune_one(list, best, name)
-    how = ("a step of %s"):format(name)
-  end
-  local params, known = settled(list, best, proposed, names)
-  expected = known or expected
+  local params, expected, how = next_params(list, best, names)
   if not expected or expected - expected ~= 0 then expected = best.mean end
   return answer(true, value.copy(params), expected, ("%s: %s, by %d different measured parameters; the best so far scored %s"):format(
     how, changes(best.params, params, names), #list, value.text(best.mean)))

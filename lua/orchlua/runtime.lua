@@ -41,7 +41,8 @@ local function checked_config(given)
 end
 
 --- Makes a runtime.
----@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, on_record: fun(record)?, on_call: fun(what, call)? }
+---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?,
+---  on_record: fun(record)?, on_call: fun(what, call, err)?, interrupted: (fun(): boolean)? }
 ---@return orchlua.Runtime
 function M.new(options)
   options = options or {}

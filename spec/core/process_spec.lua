@@ -86,7 +86,8 @@ describe("a process", function()
 
   it("has the signals' default handling, none blocked", function()
     local text = sh("grep -E 'Sig(Blk|Ign)' /proc/self/status").stdout
-    for mask in text:gmatch ":%s*(%x+)" do assert.equal(("0"):rep(16), mask) end
+    -- 32 and 33 are the C library's own: no program can change how they are handled
+    for mask in text:gmatch ":%s*(%x+)" do assert.equal(0, tonumber(mask, 16) & ~0x180000000) end
   end)
 
   it("has no files of ours", function()

@@ -53,7 +53,9 @@ end
 
 local function status(record)
   if value.kind(record.data) ~= "object" then return nil end
-  return ("· %s"):format(fields(record.data, { progress_percent = true }))
+  local done, others = percent(record.data), fields(record.data, { progress_percent = true })
+  if not done then return "· " .. others end
+  return ("· %d %%%s"):format(math.floor(done + 0.5), others ~= "" and "  " .. others or "")
 end
 told["agent:status"], told["agent:progress"], told["agent:result"] = status, status, status
 

@@ -30,7 +30,8 @@ function Checker:expression(node, where)
   end
 end
 
-function Checker:known_names(where)
+-- The names that can be seen from a scope, sorted.
+local function known_names(where)
   local names = {}
   while where do
     for name in pairs(where.names) do names[#names + 1] = name end
@@ -41,7 +42,7 @@ function Checker:known_names(where)
 end
 
 function Checker:unknown_name(node, where)
-  local hint = nearest.hint(node.name, self:known_names(where))
+  local hint = nearest.hint(node.name, known_names(where))
     or ("introduce it with `STATE %s = …`, `AS %s` or `INPUT %s`"):format(node.name, node.name, node.name)
   self.report(node, ("`%s` is introduced nowhere"):format(node.name), hint)
 end
@@ -166,7 +167,7 @@ function Checker:assign(node, path, how)
   local root = walk.root(path)
   local slot = scope.find(node.scope, root.name)
   if not slot then
-    local hint = nearest.hint(root.name, self:known_names(node.scope))
+    local hint = nearest.hint(root.name, known_names(node.scope))
     self.report(root, ("%s of `%s`, which is introduced nowhere"):format(how, root.name),
       hint or ("introduce it first: STATE %s = …"):format(root.name))
     return
@@ -222,7 +223,7 @@ function statement.Input(self, node, context)
 end
 
 -- Binds the result of an EVENT or an AWAIT to a name.
-function Checker:bind(node, name, where)
+local function bind(node, name, where)
   if not name then return end
   name.slot = scope.find(where, name.name)
   local writes = name.slot.writes
@@ -231,7 +232,7 @@ end
 
 function statement.Event(self, node)
   if node.data then self:expression(node.data, node.scope) end
-  self:bind(node, node.as, node.scope)
+  bind(node, node.as, node.scope)
 end
 
 -- After FROM, SEND and WITH a name that is introduced nowhere is an agent's.
@@ -258,12 +259,12 @@ function statement.Await(self, node, context)
   if node.from then bare_agents(node.from.value, node.scope) end
   option_agents(node.options, { from = true }, node.scope)
   self:header(node)
-  self:bind(node, node.as, node.scope)
+  bind(node, node.as, node.scope)
   if node.body then
-    self:bind(node, node.var, node.inner)
+    bind(node, node.var, node.inner)
     self:block(node.body, context:within())
   else
-    self:bind(node, node.var, node.scope)
+    bind(node, node.var, node.scope)
   end
   if node.on_timeout then self:block(node.on_timeout, context:within()) end
 end

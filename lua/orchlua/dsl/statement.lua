@@ -265,7 +265,8 @@ function M.SHARE(self)
 end
 
 function M.PERSIST(self)
-  local token, kind = self:peek()
+  local token = self:peek()
+  local kind
   if token.type == "name" and self:peek(1).value == "{" then
     self:take()
     kind = { tag = "String", value = token.value, pos = token.pos, stop = token.stop }

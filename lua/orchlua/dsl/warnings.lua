@@ -136,6 +136,13 @@ end
 
 -- An outer name assigned by parallel iterations ------------------------------------------
 
+-- `UPDATE n = n + 1` loses nothing: between two waits no other branch runs.
+local function reads(expression, slot)
+  local found = false
+  walk.expression(expression, function(e) found = found or e.slot == slot end)
+  return found
+end
+
 local function shared_assignments(checked, warn)
   local function within(unit, iteration)
     while unit do
@@ -148,7 +155,7 @@ local function shared_assignments(checked, warn)
       walk.statements(unit.body, function(statement)
         local target = (statement.tag == "State" or statement.tag == "Update") and statement.target
         local slot = target and target.tag == "Name" and target.slot
-        if slot and not within(slot.unit, unit) and not statement.shared_warned then
+        if slot and not reads(statement.value, slot) and not within(slot.unit, unit) and not statement.shared_warned then
           statement.shared_warned = true
           warn(target, ("`%s` is shared by the parallel iterations: the last one to assign it wins"):format(slot.name))
         end

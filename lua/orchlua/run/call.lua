@@ -111,7 +111,8 @@ local function told(self)
 end
 
 local function start_task(self)
-  local agent, tasks, co = self.agent, self.runtime.tasks, nil
+  local agent, tasks = self.agent, self.runtime.tasks
+  local co
   self.running = true
   if self.request.kind == "event" and agent.kind == "lua" then
     co = tasks:start(self, agent.call, self.request.data, told(self), tried)

@@ -45,7 +45,8 @@ local function options_of(data)
   end
   return {
     timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
-    retries = number_option(data, "retries", 0), on_error = error_option(data), task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key,
+    retries = number_option(data, "retries", 0), on_error = error_option(data),
+    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key,
   }
 end
 

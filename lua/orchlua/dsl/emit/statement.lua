@@ -42,7 +42,7 @@ end
 -- Names ------------------------------------------------------------------------
 
 -- The path as a place of its own that is assigned, so that an error says so.
-function Writer:target(path)
+local function as_target(path)
   local target = { assigned = true }
   for key, field in pairs(path) do
     if key ~= "site" then target[key] = field end
@@ -53,7 +53,7 @@ end
 -- Stores a value at a path; `store(container code, key code)` for all but names.
 function Writer:store(path, code)
   if path.tag == "Name" then return self:assign(path.slot, code) end
-  path = self:target(path)
+  path = as_target(path)
   local object, kind = self:value(path.object)
   if path.tag == "Index" then
     local key = self:value(path.index)
@@ -77,7 +77,7 @@ statement.Update = statement.State
 statement.Append = scoped(function(self, node)
   local code = self:value(node.value)
   local list = self:value(node.target)
-  self:mark(self:target(node.target))
+  self:mark(as_target(node.target))
   self:store(node.target, self:let(("%s(%s, %s)"):format(self:helper "append", list, code)))
 end)
 

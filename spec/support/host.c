@@ -1,0 +1,34 @@
+/* A Lua interpreter to be built with sanitizers: `host script [arguments]`. With it
+ * the core runs sanitized, and the programs that specs start do not. */
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int with_traceback(lua_State *L)
+{
+  luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  return 1;
+}
+
+int main(int argc, char **argv)
+{
+  if (argc < 2) return 2;
+  lua_State *L = luaL_newstate();
+  if (L == NULL) return 2;
+  luaL_openlibs(L);
+  lua_createtable(L, argc, 1);
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i - 1);
+  }
+  lua_setglobal(L, "arg");
+  lua_pushcfunction(L, with_traceback);
+  int bad = luaL_loadfile(L, argv[1]);
+  for (int i = 2; !bad && i < argc; i++) lua_pushstring(L, argv[i]);
+  bad = bad || lua_pcall(L, argc - 2, 0, -(argc - 2) - 2);
+  if (bad) fprintf(stderr, "%s\n", lua_tostring(L, -1));
+  lua_close(L);
+  return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}
