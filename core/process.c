@@ -448,9 +448,15 @@ static void process_end(struct handle *handle)
   orchlua_release(&process->errors);
 }
 
-static void push_result(lua_State *L, const struct process *process)
+/* Pushes the end of what came on standard error so far. */
+static void push_errors(lua_State *L, const struct process *process)
 {
   size_t kept = process->errors.size < KEPT_ERRORS ? process->errors.size : KEPT_ERRORS;
+  lua_pushlstring(L, kept == 0 ? "" : process->errors.data + process->errors.size - kept, kept);
+}
+
+static void push_result(lua_State *L, const struct process *process)
+{
   lua_createtable(L, 0, 5);
   if (process->signal == 0) {
     lua_pushinteger(L, (lua_Integer)process->status);
@@ -463,7 +469,7 @@ static void push_result(lua_State *L, const struct process *process)
   }
   lua_pushlstring(L, process->output.data, process->output.size);
   lua_setfield(L, -2, "stdout");
-  lua_pushlstring(L, kept == 0 ? "" : process->errors.data + process->errors.size - kept, kept);
+  push_errors(L, process);
   lua_setfield(L, -2, "stderr");
   lua_pushboolean(L, process->overflow);
   lua_setfield(L, -2, "overflow");
@@ -490,6 +496,15 @@ static int process_pid(lua_State *L)
   return 1;
 }
 
-static const luaL_Reg methods[] = { { "wait", process_wait }, { "pid", process_pid }, { NULL, NULL } };
+/* handle:stderr(): the end of standard error so far, at any time before it is closed. */
+static int process_stderr(lua_State *L)
+{
+  push_errors(L, orchlua_check_handle(L));
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+  { "wait", process_wait }, { "pid", process_pid }, { "stderr", process_stderr }, { NULL, NULL }
+};
 
 const struct kind orchlua_process = { "orchlua.process", methods, process_end, NULL };

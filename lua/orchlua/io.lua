@@ -111,16 +111,24 @@ end
 ---@field stdout string
 ---@field stderr string     its last 64 KiB
 
+-- Keeps what a program wrote to standard error also when its coroutine is closed.
+local function noting(handle, note)
+  return setmetatable({}, { __close = function()
+    if note then note.stderr = handle:stderr() end
+  end })
+end
+
 --- Runs a program to its end, without a deadline. `env` is added to the
---- environment. A program that fails has still run: that is no error here.
+--- environment; a table `note` gets the end of standard error as `stderr` when the wait is cut off too. A program that fails has still run: that is no error here.
 ---@param loop any
----@param options { args: string[], cwd?: string, env?: table<string, string>, stdin?: string, limit?: integer }
+---@param options { args: string[], cwd?: string, env?: table<string, string>, stdin?: string, limit?: integer, note?: table }
 ---@return orchlua.Outcome? outcome, orchlua.Error? problem  of type `exec` when it could not start, `limit` when it wrote too much
 function M.run(loop, options)
   local handle <close>, problem = loop:process {
     args = options.args, cwd = options.cwd, env = options.env, inherit_env = true, stdin = options.stdin, limit = options.limit
   }
   if not handle then return nil, failure(problem, "exec") end
+  local _ <close> = noting(handle, options.note)
   local outcome, broken = handle:wait()
   if not outcome then return nil, failure(broken, "exec") end
   if outcome.overflow then

@@ -262,7 +262,7 @@ local function tune_all(list, best, names)
   local points, scores = {}, {}
   for i, sample in ipairs(list) do
     local point = {}
-    for d, name in ipairs(names) do point[d] = sample.params[name] - best.params[name] + 0.0 end
+    for d, name in ipairs(names) do point[d] = (sample.params[name] + 0.0) - best.params[name] end
     points[i], scores[i] = point, sample.mean
   end
   local top, expected = quadratic.top(points, scores, best.mean, REACH)
@@ -335,7 +335,7 @@ local function propose(list, best, names)
   list = alike(list, best, names)
   local params, expected, how = next_params(list, best, names)
   if not expected or expected - expected ~= 0 then expected = best.mean end
-  return answer(true, value.copy(params), expected, ("%s: %s, by %d different measured parameters; the best so far scored %s"):format(
+  return answer(true, value.copy(params), expected, ("%s: %s, from %d different sets of parameters; the best so far scored %s"):format(
     how, changes(best.params, params, names), #list, value.text(best.mean)))
 end
 

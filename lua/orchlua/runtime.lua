@@ -30,6 +30,7 @@ Runtime.__index = Runtime
 
 local option_names = {
   store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true,
+  compile_file = true,
 }
 
 local function checked_config(given)
@@ -42,7 +43,8 @@ end
 
 --- Makes a runtime.
 ---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?,
----  on_record: fun(record)?, on_call: fun(what, call, err)?, interrupted: (fun(): boolean)? }
+---  on_record: fun(record)?, on_call: fun(what, call, err)?, interrupted: (fun(): boolean)?,
+---  compile_file: (fun(folder: string, file: string, config: table): orchlua.Program?, orchlua.Error?)? }
 ---@return orchlua.Runtime
 function M.new(options)
   options = options or {}
@@ -56,7 +58,7 @@ function M.new(options)
   local self = setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), store = store.new(), runs = {}, order = {}, alive = 0,
     clock = options.virtual_time and clock.virtual() or clock.real(loop, core.loop.clock),
-    config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
+    outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
     seed = options.seed or (options.virtual_time and 0 or random.seed()),
   }, Runtime)
   self.jitter_state = self.seed
@@ -183,6 +185,12 @@ function Runtime:queue(agent)
   return found
 end
 
+--- The clock that a call's time-outs are kept on: virtual time stands still while
+--- a call outside the process is in flight, so that one times out in real seconds.
+function Runtime:clock_for(agent)
+  return agent.in_process and self.clock or self.outside
+end
+
 --- Tells whoever watches (the live view) what becomes of a call.
 function Runtime:notice(watched, what, err)
   self.watched(what, watched, err)
@@ -190,17 +198,36 @@ end
 
 local effects = {}
 
+-- In virtual time the answers from outside the process come in the order in which
+-- the calls were sent, so that a run is the same every time.
+local function deliver_in_order(self)
+  local queue_of_calls = self.in_flight
+  while queue_of_calls[1] and queue_of_calls[1].outcome do
+    local first = table.remove(queue_of_calls, 1)
+    self.clock:release()
+    first.run:deliver(first.outcome)
+  end
+end
+
 local function call_ended(ended, outcome)
   local self = ended.runtime
   self.calls[ended.request] = nil
   if self.watched then self:notice(ended, "end", outcome.error) end
-  ended.run:deliver(outcome)
+  if not ended.ordered then return ended.run:deliver(outcome) end
+  outcome.duration, ended.outcome = 0, outcome
+  deliver_in_order(self)
 end
 
 function effects.request(self, run, request)
   if request.kind == "run" then return self:start_child(run, request) end
   local started = call.start(self, run, request, run.path, call_ended)
-  if not started.ended then self.calls[request] = started end
+  if started.ended then return end
+  self.calls[request] = started
+  if self.clock.virtual and not started.agent.in_process then
+    started.ordered = true
+    self.clock:hold()
+    self.in_flight[#self.in_flight + 1] = started
+  end
 end
 
 function effects.abandon(self, _, effect)
@@ -208,6 +235,10 @@ function effects.abandon(self, _, effect)
   self.calls[effect.request] = nil
   if started then
     if self.watched then self:notice(started, "end") end
+    if started.ordered then
+      started.outcome = { kind = "reply", request = effect.request.number }
+      deliver_in_order(self)
+    end
     started:abandon()
   end
 end
@@ -229,6 +260,9 @@ local function perform(self, run)
   return perform(self, run)
 end
 
+-- A program that runs itself is stopped here.
+local DEEPEST_SUB_RUN = 20
+
 --- A sub-run: its result is the request's answer.
 function Runtime:start_child(parent, request)
   local function answer(outcome)
@@ -236,11 +270,16 @@ function Runtime:start_child(parent, request)
     outcome.kind, outcome.request, outcome.attempts, outcome.duration = "reply", request.number, 1, outcome.duration or 0
     parent:deliver(outcome)
   end
+  local depth = (parent.depth or 0) + 1
+  if depth > DEEPEST_SUB_RUN then
+    return answer { error = errors.new("limit", ("sub-runs nested more than %d deep"):format(DEEPEST_SUB_RUN)) }
+  end
   local program, err = self:compile_file(parent.folder, request.file)
   if not program then return answer { error = err } end
   local child
   child, err = self:start(program, { input = request.input, run_id = request.key, folder = program.folder, path = parent.path })
   if not child then return answer { error = err } end
+  child.depth = depth
   self.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
   child.on_end = function(ended)
     if not self.calls[request] then return end
@@ -250,9 +289,13 @@ function Runtime:start_child(parent, request)
 end
 
 --- Compiles a program of a sub-run: a file beside the program that starts it, or below.
+---@return orchlua.Program? program, orchlua.Error? err
 function Runtime:compile_file(folder, file)
-  if not self.options_compile then return nil, errors.new("event", "this runtime cannot compile files") end
-  return self.options_compile(folder, file, self.config)
+  if file:sub(1, 1) == "/" or ("/" .. file .. "/"):find("/../", 1, true) then
+    return nil, errors.new("policy", ("a sub-run is a file beside its own program or below, and `%s` is not"):format(file))
+  end
+  if not self.options.compile_file then return nil, errors.new("event", "this runtime was given no `compile_file` for sub-runs") end
+  return self.options.compile_file(folder, file, self.config)
 end
 
 -- The loop -------------------------------------------------------------------------
@@ -291,25 +334,22 @@ local function all_parked(self)
   return true
 end
 
--- How long the loop may wait: not at all while a run is ready.
+-- How long the loop may wait: not at all while a run is ready; nil when nothing is due.
 local function patience(self)
   if #self.awake > 0 then return 0 end
-  local seconds = self.clock:next()
-  if seconds == math.huge then return nil end
-  return seconds
+  local seconds, outside = self.clock:next() or math.huge, self.outside:next() or math.huge
+  local least = math.min(seconds, outside)
+  return least < math.huge and least or nil
 end
 
 --- One turn: runs, effects, timers, the world.
 ---@return boolean more   whether anything is left that can happen
 function Runtime:turn()
   drive_ready(self)
-  if #self.awake == 0 and self.clock:fire() then
-    if self.clock.virtual then return true end
-    if #self.awake > 0 then return true end
-  end
+  local fired = self.outside:fire()
+  fired = #self.awake == 0 and self.clock:fire() or fired
   if self.alive == 0 then return false end
-  local seconds = patience(self)
-  if self.clock.virtual and seconds == 0 then seconds = 0 end
+  local seconds = fired and 0 or patience(self)
   local active = self.loop_handle:turn(seconds)
   return active or seconds ~= nil or #self.awake > 0
 end

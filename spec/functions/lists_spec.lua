@@ -116,6 +116,20 @@ describe("CONTAINS", function()
   end)
 end)
 
+describe("comparing values inside themselves", function()
+  it("is an error, not the end of the process", function()
+    local a, b = of "[]", of "[]"
+    a[1], b[1] = a, b
+    local list = of "[]"
+    list[1] = a
+    assert.is_true(call("CONTAINS", list, a))
+    local e = failure("CONTAINS", list, b)
+    assert.equal("type", e.type)
+    assert.equal("CONTAINS: values nested more than 1000 deep cannot be compared", e.message)
+    assert.equal("type", use.method_failure("indexOf", list, b).type)
+  end)
+end)
+
 describe("UNIQUE", function()
   it("keeps the first of equal elements, deeply and without coercion", function()
     assert.equal('[1,"1",true,null,[1],{"a":1,"b":2},{"a":1},"true",[]]', text("UNIQUE",

@@ -148,7 +148,8 @@ describe("JSON.stringify, JSON.parse and HASH", function()
     assert.equal('{\n\t"a": 1\n}', call("JSON.stringify", of '{"a": 1}', "\t"))
     for _, none in ipairs { null, 0, -3, "", 0.5 } do assert.equal("[1]", call("JSON.stringify", of "[1]", none)) end
     assert.equal("[\n" .. (" "):rep(10) .. "1\n]", call("JSON.stringify", of "[1]", 1e300))
-    assert.equal("[\n" .. ("é"):rep(10) .. "1\n]", call("JSON.stringify", of "[1]", ("é"):rep(12)))
+    assert.equal("[\n" .. ("-"):rep(10) .. "1\n]", call("JSON.stringify", of "[1]", ("-"):rep(12)))
+    assert.equal("[\n€€€1\n]", call("JSON.stringify", of "[1]", "€€€€"))
     assert.equal(null, call("JSON.parse", " null "))
     assert.equal('{"b":1,"a":[]}', text("JSON.parse", '{"b": 1, "a": []}'))
   end)
@@ -173,24 +174,15 @@ describe("JSON.stringify, JSON.parse and HASH", function()
 end)
 
 describe("functions of strings", function()
-  it("take a moment for ten million bytes", function()
-    local ascii, umlauts, spaces = ("abcdefghi "):rep(1000000), ("ä"):rep(5000000), ("\u{A0} "):rep(3000000)
+  it("take time in proportion to their strings", function()
     local begin = os.clock()
-    for _, s in ipairs { ascii, umlauts, spaces } do
-      call("LENGTH", s)
-      call("TRIM", s)
-      call("TRIM", spaces .. "x" .. s .. "x" .. spaces)
-      call("SLICE", s, -10)
-      call("REPLACE", s, "b", "cc")
-      call("CONTAINS", s, "nothing")
-      call("SPLIT", s, "e")
+    local spaces = ("\u{A0} "):rep(600000)
+    for _, s in ipairs { ("abcdefghi "):rep(200000), ("ä"):rep(1000000), spaces } do
+      for _, given in ipairs { { "LENGTH", s }, { "TRIM", s }, { "TRIM", spaces .. "x" .. s .. "x" .. spaces }, { "SLICE", s, -10 },
+        { "REPLACE", s, "b", "cc" }, { "CONTAINS", s, "nothing" }, { "SPLIT", s, "e" }, { "SPLIT", s, "" }, { "UPPER", s }, { "LOWER", s }, { "REVERSE", s } } do
+        call(table.unpack(given))
+      end
     end
-    local limit = os.getenv "ORCHLUA_SANITIZED" and 60 or 6
-    assert.is_true(os.clock() - begin < limit, "seconds: " .. os.clock() - begin)
-    begin = os.clock()
-    call("UPPER", umlauts)
-    call("LOWER", ascii)
-    call("REVERSE", umlauts)
-    assert.is_true(os.clock() - begin < limit, "seconds: " .. os.clock() - begin)
+    assert.is_true(os.clock() - begin < 30, "seconds: " .. os.clock() - begin)
   end)
 end)

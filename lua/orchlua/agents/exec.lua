@@ -27,8 +27,9 @@ local function environment(entry, request)
   return env
 end
 
--- The end of standard error, for the message.
-local function ending(stderr)
+--- The end of standard error, for a message; empty when there is nothing.
+---@param stderr string
+function M.ending(stderr)
   local text = stderr:match "^%s*(.-)%s*$"
   if text == "" then return "" end
   local shown = io.last(text, SHOWN_STDERR)
@@ -38,7 +39,7 @@ end
 local function failed(entry, outcome)
   local stderr = io.last(outcome.stderr, KEPT_STDERR)
   local how = outcome.signal and "was ended by SIG" .. outcome.signal or ("exited with status %d"):format(outcome.status)
-  errors.raise("agent", ("`%s` %s%s"):format(io.command_text(entry.exec), how, ending(stderr)),
+  errors.raise("agent", ("`%s` %s%s"):format(io.command_text(entry.exec), how, M.ending(stderr)),
     { status = outcome.status, signal = outcome.signal, stderr = stderr, retryable = false })
 end
 
@@ -53,7 +54,7 @@ function M.new(entry, loop, folder)
   local input = entry.stdin == "json" and request_text.json or request_text.prompt_text
   return function(request)
     local outcome, problem = io.run(loop, {
-      args = entry.exec, cwd = cwd, env = environment(entry, request), stdin = input(request), limit = entry.max_reply
+      args = entry.exec, cwd = cwd, env = environment(entry, request), stdin = input(request), limit = entry.max_reply, note = request
     })
     if not outcome then
       if problem.type ~= "exec" then error(problem, 0) end

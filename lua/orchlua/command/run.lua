@@ -54,18 +54,6 @@ end
 
 -- Preparing ------------------------------------------------------------------------
 
-local function compiler(folder_of_main)
-  return function(folder, file, checked)
-    local path = file:sub(1, 1) == "/" and file or (folder or folder_of_main) .. "/" .. file
-    local chosen, err = program.choose(path)
-    if not chosen then return nil, errors.new("event", err.message) end
-    local compiled, found = program.compile(chosen, checked)
-    if compiled then return compiled end
-    local first = orchlua.first_error(found)
-    return nil, errors.new("event", ("%s:%d:%d: %s"):format(path, first.line, first.column, first.message))
-  end
-end
-
 local function split(found)
   local wrong, warned = {}, {}
   for _, diagnostic in ipairs(found) do
@@ -75,10 +63,21 @@ local function split(found)
   return wrong, warned
 end
 
-local function runtime_for(options, checked, view, interrupted)
+-- Compiles the file of a sub-run, which lies in the folder of the program that asks for it.
+local function compile_file(folder, file, checked)
+  local path = folder .. "/" .. file
+  local chosen, err = program.choose(path)
+  if not chosen then return nil, errors.new("event", err.message) end
+  local compiled, found = program.compile(chosen, checked)
+  if compiled then return compiled end
+  local first = split(found)[1]
+  return nil, errors.new("event", ("%s:%d:%d: %s"):format(path, first.line, first.column, first.message))
+end
+
+local function runtime_for(options, checked, view)
   return orchlua.runtime {
     config = checked, virtual_time = options.virtual_time, seed = options.seed, max_steps = options.max_steps,
-    on_record = view.record, on_call = view.call, interrupted = interrupted,
+    on_record = view.record, on_call = view.call, interrupted = view.interrupted, compile_file = compile_file,
   }
 end
 
@@ -104,7 +103,10 @@ local function watch_signals(runtime, run, view)
   local stopped = {}
   for name, status in pairs(SIGNALS) do
     stopped[name] = runtime.loop_handle:signal(name, function()
-      if stopped.status then os.exit(status, false) end
+      if stopped.status then
+        runtime:close()
+        os.exit(status, false)
+      end
       stopped.status = status
       view.stopping(name)
       run:deliver { kind = "cancel", reason = "stopped by SIG" .. name }
@@ -143,8 +145,7 @@ end
 
 local function execute(options, chosen, compiled, checked, inputs)
   local view = progress.new(options)
-  local runtime = runtime_for(options, checked, view, function() return view.interrupted() end)
-  runtime.options_compile = compiler(chosen.folder)
+  local runtime = runtime_for(options, checked, view)
   local run, err = runtime:start(compiled, {
     input = inputs, run_id = options.run_id, folder = chosen.folder, policy = policy.narrow(checked, chosen.front),
   })

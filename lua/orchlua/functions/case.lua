@@ -19,6 +19,7 @@ local ranges = {
 
 -- Those that go one way only.
 local upper = { ["µ"] = "Μ", ["ß"] = "SS", ["ı"] = "I", ["ŉ"] = "ʼN", ["ſ"] = "S", ["ς"] = "Σ" }
+upper["ΐ"], upper["ΰ"] = utf8.char(0x399, 0x308, 0x301), utf8.char(0x3A5, 0x308, 0x301)
 local lower = { ["İ"] = "i̇", ["ẞ"] = "ß" }
 
 for _, range in ipairs(ranges) do

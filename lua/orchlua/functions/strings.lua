@@ -9,7 +9,7 @@ local errors = require "orchlua.error"
 
 local value, json = core.value, core.json
 local null, array = value.null, value.array
-local sub, find = string.sub, string.find
+local sub, find, byte = string.sub, string.find, string.byte
 
 local M = {}
 
@@ -151,15 +151,20 @@ for _, code in ipairs {
   spaces[utf8.char(code)] = true
 end
 
+local function is_ascii_space(b)
+  return b == 32 or b and b >= 9 and b <= 13
+end
+
 -- Past the white space that begins at byte `from`.
 local function skip_forward(s, from)
   while true do
-    from = find(s, "%S", from)
-    if not from then return #s + 1 end
-    if spaces[sub(s, from, from + 2)] then
-      from = from + 3
-    elseif spaces[sub(s, from, from + 1)] then
+    local b = byte(s, from)
+    if is_ascii_space(b) then
+      from = from + 1
+    elseif b == 0xC2 and spaces[sub(s, from, from + 1)] then
       from = from + 2
+    elseif b and b > 0xE0 and spaces[sub(s, from, from + 2)] then
+      from = from + 3
     else
       return from
     end
@@ -169,12 +174,15 @@ end
 -- Before the white space that ends at byte `to`.
 local function skip_backward(s, to)
   while true do
-    if find(s, "^%s", to) then
+    local b = byte(s, to)
+    if is_ascii_space(b) then
       to = to - 1
-    elseif spaces[sub(s, to - 2, to)] then
-      to = to - 3
+    elseif b < 0x80 then
+      return to
     elseif spaces[sub(s, to - 1, to)] then
       to = to - 2
+    elseif spaces[sub(s, to - 2, to)] then
+      to = to - 3
     else
       return to
     end
@@ -250,20 +258,23 @@ end }
 
 -- JSON ------------------------------------------------------------------------------
 
--- JavaScript's rule for the indent: at most 10 spaces or 10 characters, 0 and "" for none.
-local function indent_of(indent)
+-- JavaScript's rule for the indent: at most 10 spaces, or as much of a text as fits
+-- 10 bytes; 0 and "" for none.
+local function indent_of(name, indent)
   if indent == nil or indent == null then return nil end
   if type(indent) == "number" then
-    local spaces_wanted = math.floor(math.max(0, math.min(10, indent)))
-    return spaces_wanted > 0 and spaces_wanted or nil
+    local count = math.floor(math.max(0, math.min(10, indent)))
+    return count > 0 and count or nil
   end
-  if type(indent) ~= "string" then check.wrong("JSON.stringify", "an indent that is a number or a string", indent) end
-  return indent ~= "" and slice_string("JSON.stringify", indent, 0, 10) or nil
+  if type(indent) ~= "string" then check.wrong(name, "an indent that is a number or a string", indent) end
+  local characters_kept = math.min(10, M.length(indent))
+  while utf8.offset(indent, characters_kept + 1) > 11 do characters_kept = characters_kept - 1 end
+  return characters_kept > 0 and slice_string(name, indent, 0, characters_kept) or nil
 end
 
 --- JSON.stringify(v[, indent]): the value's JSON; over several lines with an indent.
 functions["JSON.stringify"] = { min = 1, max = 2, returns = "string", fn = function(_, v, indent)
-  return check.json("JSON.stringify", v, indent_of(indent))
+  return check.json("JSON.stringify", v, indent_of("JSON.stringify", indent))
 end }
 
 --- JSON.parse(s): the value of a JSON text; an error of type `json` for what is none.

@@ -6,6 +6,7 @@
 local clock = require "orchlua.clock"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local exec = require "orchlua.agents.exec"
 local task = require "orchlua.task"
 
 local M = {}
@@ -23,7 +24,7 @@ local NOWHERE = {}
 local function after(self, name, seconds, class, action)
   local timers = self.timers or {}
   self.timers = timers
-  timers[name] = self.runtime.clock:after(seconds, class, function()
+  timers[name] = self.clock:after(seconds, class, function()
     timers[name] = nil
     action(self)
   end)
@@ -32,13 +33,13 @@ end
 local function cancel(self, name)
   local due = self.timers and self.timers[name]
   if due then
-    self.runtime.clock:cancel(due)
+    self.clock:cancel(due)
     self.timers[name] = nil
   end
 end
 
 local function end_timers(self)
-  for _, due in pairs(self.timers) do self.runtime.clock:cancel(due) end
+  for _, due in pairs(self.timers) do self.clock:cancel(due) end
   self.timers = nil
 end
 
@@ -47,7 +48,7 @@ local function finish(self, outcome)
   if self.ended then return end
   self.ended = true
   if self.timers then end_timers(self) end
-  if self.task or self.holds then self:end_try() end
+  if self.task then self:end_try() end
   if self.queue then self.queue:leave(self) end
   local started = self.started
   outcome.request, outcome.attempts = self.request.number, self.attempt
@@ -59,16 +60,13 @@ end
 function Call:end_try()
   local co = self.task
   self.task, self.running = nil, false
-  if self.holds then
-    self.holds = false
-    self.runtime.clock:release()
-  end
   if co then task.stop(co) end
 end
 
 local function timed_out(self, seconds, what)
-  return errors.new("timeout", ("`%s` gave no answer in %s s%s"):format(self.request.agent_id, core.value.number_text(seconds), what or ""),
-    { retryable = true })
+  local wrote = self.told and self.told.stderr and exec.ending(self.told.stderr) or ""
+  return errors.new("timeout", ("`%s` gave no answer in %s s%s%s"):format(
+    self.request.agent_id, core.value.number_text(seconds), what or "", wrote), { retryable = true })
 end
 
 local function pause_before_next(self, err)
@@ -95,7 +93,6 @@ end
 local function tried(self, ok, result)
   if self.ended then return end
   self.task, self.running = nil, false
-  if self.holds then self:end_try() end
   if self.timers then cancel(self, "try") end
   if ok then return finish(self, { kind = "reply", value = result, request = 0, attempts = 0, duration = 0 }) end
   try_failed(self, errors.is(result) and result or errors.new("agent", tostring(result), { retryable = false }))
@@ -117,7 +114,8 @@ local function start_task(self)
   if self.request.kind == "event" and agent.kind == "lua" then
     co = tasks:start(self, agent.call, self.request.data, told(self), tried)
   else
-    co = tasks:start(self, agent.call, told(self), nil, tried)
+    self.told = told(self)
+    co = tasks:start(self, agent.call, self.told, nil, tried)
   end
   if self.running then self.task = co end
 end
@@ -132,10 +130,6 @@ end
 function Call:try()
   self.attempt = self.attempt + 1
   local agent = self.agent
-  if not agent.in_process then
-    self.holds = true
-    self.runtime.clock:hold()
-  end
   local try_timeout = self:seconds "try_timeout"
   if try_timeout then after(self, "try", try_timeout, clock.TIMER, try_timed_out) end
   if not agent.latency then return start_task(self) end
@@ -148,6 +142,7 @@ function Call:seconds(name)
 end
 
 local function too_late(self)
+  self:end_try()
   finish(self, { kind = "reply", error = timed_out(self, self:seconds "timeout") })
 end
 
@@ -178,7 +173,7 @@ function M.start(runtime, run, request, path, done)
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) end
   local self = setmetatable({
     runtime = runtime, run = run, request = request, agent = agent, attempt = 0, done = done, path = path or NOWHERE, run_id = run.id,
-    started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, holds = false,
+    started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, told = nil, clock = agent and runtime:clock_for(agent),
   }, Call)
   if not agent then
     finish(self, { kind = "reply", error = err })
