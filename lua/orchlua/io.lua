@@ -122,7 +122,8 @@ end
 --- environment; a table `note` gets the end of standard error as `stderr` when the wait is cut off too. A program that fails has still run: that is no error here.
 ---@param loop any
 ---@param options { args: string[], cwd?: string, env?: table<string, string>, stdin?: string, limit?: integer, note?: table }
----@return orchlua.Outcome? outcome, orchlua.Error? problem  of type `exec` when it could not start, `limit` when it wrote too much
+---@return orchlua.Outcome? outcome
+---@return orchlua.Error? problem  of type `exec` when it could not start, `limit` when it wrote too much
 function M.run(loop, options)
   local handle <close>, problem = loop:process {
     args = options.args, cwd = options.cwd, env = options.env, inherit_env = true, stdin = options.stdin, limit = options.limit

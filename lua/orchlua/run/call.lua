@@ -172,8 +172,9 @@ function M.start(runtime, run, request, path, done)
   local agent, err = request.handler, nil
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) end
   local self = setmetatable({
-    runtime = runtime, run = run, request = request, agent = agent, attempt = 0, done = done, path = path or NOWHERE, run_id = run.id,
-    started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, told = nil, clock = agent and runtime:clock_for(agent),
+    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, attempt = 0, done = done,
+    path = path or NOWHERE, clock = agent and runtime:clock_for(agent),
+    started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, told = nil,
   }, Call)
   if not agent then
     finish(self, { kind = "reply", error = err })
