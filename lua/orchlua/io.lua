@@ -119,7 +119,8 @@ local function noting(handle, note)
 end
 
 --- Runs a program to its end, without a deadline. `env` is added to the
---- environment; a table `note` gets the end of standard error as `stderr` when the wait is cut off too. A program that fails has still run: that is no error here.
+--- environment; a table `note` gets the end of standard error as `stderr`, also when
+--- the wait is cut off. A program that fails has still run: that is no error here.
 ---@param loop any
 ---@param options { args: string[], cwd?: string, env?: table<string, string>, stdin?: string, limit?: integer, note?: table }
 ---@return orchlua.Outcome? outcome

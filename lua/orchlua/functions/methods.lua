@@ -83,7 +83,7 @@ method("indexOf", 1, 1, "number", function(run, list, x)
   return (identity.position(run, ".indexOf()", list, x) or 0) - 1
 end, function(_, s, part)
   local at = s:find(text("indexOf", part), 1, true)
-  return at and utf8.len(s, 1, at) - 1 or -1
+  return at and strings.length(s:sub(1, at - 1)) or -1
 end)
 
 -- `.includes(x)`: whether an element equals x; whether the text occurs.

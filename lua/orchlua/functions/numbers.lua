@@ -73,9 +73,10 @@ end
 M.ROUND = { min = 1, max = 2, returns = "number", fn = function(_, x, digits)
   check.number("ROUND", x)
   digits = (digits == nil or digits == null) and 0 or check.whole("ROUND", digits)
+  digits = math.max(-400, math.min(digits, 400))
   if math_type(x) == "integer" then return digits >= 0 and x or round_integer(x, -digits) end
   if digits == 0 then return whole(round(x)) end
-  return whole(check.finite("ROUND", round_decimal(x, math.max(-400, math.min(digits, 400)))))
+  return whole(check.finite("ROUND", round_decimal(x, digits)))
 end }
 
 --- FLOOR(x): the greatest whole number that is not greater.
