@@ -234,7 +234,7 @@ local function unknown(run, branch, site, name, data)
 end
 
 local function pattern_event(_, _, _, name)
-  errors.raise("event", ("there is no pattern library `%s`"):format(name:match "^pattern:(.*)$"))
+  errors.raise("event", ("`%s`: this release runs no pattern libraries"):format(name))
 end
 
 -- What is done for an event of a name, where the policy allows it.
