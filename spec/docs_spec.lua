@@ -38,8 +38,8 @@ local function contents()
     else
       if not line:find "^|" then in_table = false end
       if line:find "^| expression | value |" then in_table = true end
-      local text, value = line:match "^| `(.-)` | `?(.-)`? |"
-      if in_table and text then expressions[#expressions + 1] = { line = number, text = text, value = value ~= "" and value or nil } end
+      local text = in_table and line:match "^| `(.-)` |"
+      if text then expressions[#expressions + 1] = { line = number, text = text, value = line:match "^| `.-` | `(.-)` |" } end
     end
   end
   return programs, expressions
@@ -89,5 +89,54 @@ describe(PAGE, function()
   it("names every reserved word", function()
     local text = read(PAGE)
     for word in pairs(require "orchlua.dsl.words".reserved) do assert.matches("%f[%w]" .. word .. "%f[%W]", text) end
+  end)
+end)
+
+describe("docs/configuration.md", function()
+  local text = read "docs/configuration.md"
+
+  for label, block, rest in text:gmatch "```lua (%l+)\n(.-)\n```\n()" do
+    if label == "config" then
+      it("shows a configuration that is valid: " .. block:match "^[^\n]+", function()
+        local name = os.tmpname()
+        local file = assert(io.open(name, "w"))
+        file:write(block)
+        file:close()
+        local checked, problem = config.load(name)
+        os.remove(name)
+        assert(checked, problem and problem.message)
+      end)
+    else
+      it("shows a program that prints what is shown", function()
+        local lines = {}
+        local function take(...)
+          local shown = table.pack(...)
+          for i = 1, shown.n do shown[i] = tostring(shown[i]) end
+          lines[#lines + 1] = table.concat(shown, "\t") .. "\n"
+        end
+        assert(load(block, "example", "t", setmetatable({ print = take }, { __index = _G })))()
+        assert.equal(text:match("```text\n(.-)```", rest), table.concat(lines))
+      end)
+    end
+  end
+end)
+
+describe("README.md", function()
+  it("shows a first program that prints what is shown", function()
+    local text = read "README.md"
+    local folder = command.folder {
+      ["hello.dsl"] = text:match "```dsl\n(.-)```", ["orchlua.config.lua"] = text:match "```lua\n(.-)```",
+    }
+    local arguments, output = text:match "```\n%$ %./build/orchlua ([^\n]+)\n(.-)```"
+    local result = command.run(arguments, folder)
+    command.remove(folder)
+    assert.equal(output, result.out)
+  end)
+
+  it("links to files that are there, as the pages do", function()
+    for _, page in ipairs { "README.md", PAGE, "docs/configuration.md", "docs/command.md" } do
+      local base = page:match "^(.*/)" or ""
+      for link in read(page):gmatch "%]%(([^)#:]+)[^):]*%)" do assert(io.open(base .. link), page .. " links to " .. link) end
+    end
   end)
 end)

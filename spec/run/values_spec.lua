@@ -214,6 +214,14 @@ describe("strings", function()
   end)
 end)
 
+describe("a value inside itself", function()
+  it("has no text and cannot be compared: errors of type `type`", function()
+    assert.equal("type", run.failure('STATE l = []\nAPPEND l l\nSTATE s = "{{l}}"').type)
+    assert.equal("type", run.failure("STATE l = []\nAPPEND l l\nSTATE m = []\nAPPEND m m\nSTATE s = l == m").type)
+    assert.equal("`o.list` is null, so `.push()` cannot be called", run.failure("STATE o = {}\nSTATE n = o.list.push(1)").message)
+  end)
+end)
+
 describe("nesting", function()
   local function nested(open, close, depth) return open:rep(depth) .. "1" .. close:rep(depth) end
 

@@ -89,10 +89,13 @@ end
 -- An error object of what was raised: Lua's own messages become the language's.
 local function understood(run, site, raised)
   if errors.is(raised) then
+    local node = run.program.sites[site].node
     if raised.kinds then raised.message = worded(run, site, raised.kinds) end
+    if node.tag == "Method" then raised.message = raised.message:gsub("^this is", ("`%s` is"):format(source_text(run, node.object):gsub("%%", "%%%%"))) end
     return raised
   end
   local message = tostring(raised)
+  if message:find "has no text$" or message:find "be compared$" then return errors.new("type", message) end
   if message:find("not enough memory", 1, true) then return errors.new("limit", "not enough memory") end
   if message:find("stack overflow", 1, true) then return errors.new("limit", "a value or an expression nested too deep") end
   local kinds = kinds_of(message)

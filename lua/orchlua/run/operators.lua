@@ -236,7 +236,7 @@ function M.range(first, past, step)
   if past == nil then first, past = 0, first end
   first, past, step = whole(first, "its start"), whole(past, "its end"), whole(step or 1, "its step")
   if step == 0 then errors.raise("arithmetic", "the step of RANGE is 0") end
-  local count = math.ceil((past - first) / step)
+  local count = math.ceil((past + 0.0 - first) / step)
   return { count = math.max(0, count), first = first, step = step }
 end
 

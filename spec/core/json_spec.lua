@@ -1,0 +1,146 @@
+local core = require "orchlua.core"
+
+local json, value = core.json, core.value
+
+local function has_node()
+  return os.execute "command -v node >/dev/null 2>&1"
+end
+
+-- What node's JSON gives for each line of `texts`: its own stringify of the parse, or "error".
+local function by_node(texts, script)
+  local input, program = os.tmpname(), os.tmpname()
+  local file = assert(io.open(input, "wb"))
+  file:write(table.concat(texts, "\n"))
+  file:close()
+  file = assert(io.open(program, "wb"))
+  file:write(("const fs = require('fs'); for (const line of fs.readFileSync('%s', 'utf8').split('\\n')) { let out; try { out = %s } catch (e) { out = 'error' } console.log(out) }"):format(input, script))
+  file:close()
+  local pipe = assert(io.popen("node " .. program))
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  pipe:close()
+  os.remove(input)
+  os.remove(program)
+  return lines
+end
+
+local function random_text(depth)
+  local kind = math.random(depth > 4 and 5 or 8)
+  if kind == 1 then return ("%d"):format(math.random(-1000000, 1000000)) end
+  if kind == 2 then return ("%.16e"):format((math.random() - 0.5) * 10 ^ math.random(-30, 30)) end
+  if kind == 3 then return ({ "true", "false", "null", "0", "-0", "1e5", "1E-7", "123456789.125" })[math.random(8)] end
+  if kind <= 5 then
+    local pieces = {}
+    for i = 1, math.random(0, 6) do
+      pieces[i] = ({ "a", "é", "😀", '\\"', "\\\\", "\\n", "\\u00e9", "\\ud83d\\ude00", "\\u0001", " ", "/" })[math.random(11)]
+    end
+    return '"' .. table.concat(pieces) .. '"'
+  end
+  local list = {}
+  for i = 1, math.random(0, 5) do
+    list[i] = (kind == 8 and ('"k%d": '):format(math.random(4)) or "") .. random_text(depth + 1)
+  end
+  local joined = table.concat(list, ", ")
+  return kind == 8 and "{" .. joined .. "}" or "[" .. joined .. "]"
+end
+
+describe("json", function()
+  it("keeps what packaged libraries lose", function()
+    for _, text in ipairs { "[]", "{}", '{"z":1,"a":[{}]}', "9223372036854775807", "-9223372036854775808", '"\\u0000"', "0.1", "1e+21", "1e-7", "5e-324" } do
+      assert.equal(text, json.encode(json.decode(text)))
+    end
+  end)
+
+  it("takes the last of equal keys, at the place of the first", function()
+    assert.equal('{"a":3,"b":2}', json.encode(json.decode '{"a":1,"b":2,"a":3}'))
+  end)
+
+  it("refuses what is no JSON, with the place", function()
+    for text, at in pairs {
+      ["[1,]"] = 4, ["01"] = 1, ["[1"] = 3, ["{"] = 2, ['{"a"}'] = 5, ["nul"] = 1, ['"\1"'] = 2, ['"\255"'] = 2, ["1e999"] = 1, [""] = 1,
+      ['"\\x"'] = 3, ["1 2"] = 3, ["+1"] = 1, [".5"] = 1, ["1."] = 1, ["\\u00e9"] = 1, ['"abc'] = 5, ["[1 2]"] = 4,
+    } do
+      local decoded, message, where = json.decode(text)
+      assert.is_nil(decoded, text)
+      assert.is_string(message)
+      assert.equal(at, where, text .. ": " .. message)
+    end
+  end)
+
+  it("replaces lone surrogates", function()
+    assert.equal("\239\191\189x", json.decode '"\\ud800x"')
+    assert.equal("\239\191\189\239\191\189", json.decode '"\\ude00\\ude00"')
+  end)
+
+  it("has a limit for depth both ways, far from the stack's end", function()
+    assert.is_truthy(json.decode(("["):rep(1000) .. ("]"):rep(1000)))
+    assert.is_nil((json.decode(("["):rep(100000) .. ("]"):rep(100000))))
+    local deep = value.array {}
+    for _ = 1, 100000 do deep = value.array { deep } end
+    assert.same({ nil, "nested more than 1000 deep" }, { json.encode(deep) })
+  end)
+
+  it("tells a value inside itself from one that is merely deep, and shared is neither", function()
+    local cyclic = value.array {}
+    cyclic[1] = value.object { "x", x = cyclic }
+    assert.same({ nil, "a value inside itself" }, { json.encode(cyclic) })
+    local shared = value.array { 1 }
+    assert.equal("[[1],[1]]", json.encode(value.array { shared, shared }))
+  end)
+
+  it("stops at 256 MiB, however small the value that unfolds to it", function()
+    local list = value.array {}
+    for _ = 1, 60 do list = value.array { list, list } end
+    assert.same({ nil, "larger than 268435456 bytes" }, { json.encode(list) })
+  end)
+
+  it("reads large arrays and objects in pieces", function()
+    local numbers, keys = {}, {}
+    for i = 1, 100000 do
+      numbers[i] = tostring(i)
+      keys[i] = ('"k%d":%d'):format(i, i)
+    end
+    local list = json.decode("[" .. table.concat(numbers, ",") .. "]")
+    assert.equal(100000, #list)
+    assert.equal(100000, list[100000])
+    local object = json.decode("{" .. table.concat(keys, ",") .. "}")
+    assert.equal(100000, #object)
+    assert.equal(777, object.k777)
+  end)
+
+  it("prints over several lines as JavaScript does", function()
+    local v = json.decode '{"a":[1,{"b":[]}],"c":{}}'
+    assert.equal('{\n  "a": [\n    1,\n    {\n      "b": []\n    }\n  ],\n  "c": {}\n}', json.encode(v, 2))
+    assert.equal('[\n-->1\n]', json.encode(value.array { 1 }, "-->"))
+  end)
+
+  it("agrees with node's on random texts", function()
+    if not has_node() then return pending "there is no node here" end
+    local texts = {}
+    for i = 1, 2000 do texts[i] = random_text(1) end
+    local expected = by_node(texts, "JSON.stringify(JSON.parse(line))")
+    for i, text in ipairs(texts) do
+      local decoded = json.decode(text)
+      local ours = decoded == nil and "error" or json.encode(decoded)
+      assert.equal(expected[i], ours, text)
+    end
+  end)
+
+  it("prints numbers as node does", function()
+    if not has_node() then return pending "there is no node here" end
+    local texts = {}
+    for i = 1, 3000 do texts[i] = ("%.17g"):format((math.random() - 0.5) * 10.0 ^ math.random(-320, 308)) end
+    local expected = by_node(texts, "String(Number(line))")
+    for i, text in ipairs(texts) do assert.equal(expected[i], value.number_text(tonumber(text) + 0.0), text) end
+  end)
+
+  it("survives any bytes", function()
+    local seed = '{"a":[1,-2.5e3,"x\\u00e9\\n",null,true,{"b":{}}],"c":"é"}'
+    for _ = 1, 20000 do
+      local at = math.random(#seed)
+      local text = seed:sub(1, at) .. string.char(math.random(0, 255)) .. seed:sub(at + math.random(0, 3))
+      local decoded = json.decode(text)
+      if decoded ~= nil then assert.is_string((json.encode(decoded))) end
+    end
+  end)
+end)
