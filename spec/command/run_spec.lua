@@ -150,6 +150,22 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.equal(143, r.status)
   end)
 
+  it("stops a loop that never waits on Ctrl-C", function()
+    local file = io.open(folder .. "/p.dsl", "w")
+    file:write "STATE x = 0\nWHILE true:\n  UPDATE x = 1\n"
+    file:close()
+    local r = command.shell(command.path .. " p.dsl --quiet --max-steps 100000000000 & pid=$!; sleep 0.5; kill -INT $pid; wait $pid", folder)
+    assert.equal(130, r.status)
+    assert.matches("p%.dsl:2:1: error: interrupted", r.err)
+  end)
+
+  it("prints records as they were, whatever the program does with the values later", function()
+    local r = run('EVENT agent:status {a: 1} AS s\nUPDATE s.a = 2\nEVENT completion:async {agent_id: "echo", prompt: "p"} AS r\nUPDATE r.output = "changed"', "--output events --quiet")
+    assert.matches('"data":{"a":1}', r.out)
+    assert.matches('"output":"<p>"', r.out)
+    assert.is_nil(r.out:find "changed")
+  end)
+
   it("has help with examples, and a version", function()
     assert.matches("Examples:", command.run("--help", folder).out)
     assert.matches("%-%-virtual%-time", command.run("run --help", folder).out)

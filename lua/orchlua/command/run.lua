@@ -119,6 +119,7 @@ local function drive(options, runtime, run, view)
   local stopped = watch_signals(runtime, run, view)
   view.attach(runtime, run)
   runtime:loop { until_parked = options.until_parked }
+  stopped.status = stopped.status or SIGNALS[runtime.loop_handle:pending_signal()]
   view.close()
   for name in pairs(SIGNALS) do stopped[name]:close() end
   return stopped.status

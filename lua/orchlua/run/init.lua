@@ -415,6 +415,7 @@ function Run:publish(kind, fields)
   self.seq = self.seq + 1
   if not self.listener then return end
   local record = fields
+  if type(record.data) == "table" then record.data = value.copy(record.data) or "(nested too deep)" end
   record.seq, record.type, record.time, record.run_id = self.seq, kind, self.clock:now(), self.id
   if record.branch == nil and self.current then record.branch = self.current.label end
   self.outbox[#self.outbox + 1] = record
