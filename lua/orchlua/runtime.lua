@@ -278,7 +278,10 @@ function Runtime:start_child(parent, request)
   if not program then return answer { error = err } end
   local child
   child, err = self:start(program, { input = request.input, run_id = request.key, folder = program.folder, path = parent.path })
-  if not child then return answer { error = err } end
+  if not child then
+    err.hint = "give it in `input` of orchestration:run"
+    return answer { error = err }
+  end
   child.depth = depth
   self.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
   child.on_end = function(ended)

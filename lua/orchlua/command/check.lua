@@ -1,7 +1,6 @@
 -- `orchlua check FILE...`: errors and warnings, no run. Exit status 2 on errors,
 -- 0 on warnings alone.
 
-local agents = require "orchlua.agents"
 local core = require "orchlua.core"
 local diagnostics = require "orchlua.command.diagnostics"
 local orchlua = require "orchlua"
@@ -29,12 +28,6 @@ local function choices(target)
   return list
 end
 
-local function known_for(checked)
-  if not next(checked.agents) then return nil end
-  local loop <close> = setmetatable({ handle = core.loop.new() }, { __close = function(held) held.handle:close() end })
-  return program.known(checked, agents.new(checked, loop.handle))
-end
-
 local function check_target(target, explicit, found)
   local list, err = choices(target)
   if not list then
@@ -47,7 +40,7 @@ local function check_target(target, explicit, found)
       found[#found + 1] = { severity = "error", message = problem.message, hint = problem.hint }
       return
     end
-    local _, diagnosed = program.compile(chosen, checked, known_for(checked))
+    local _, diagnosed = program.compile(chosen, checked)
     table.move(diagnosed, 1, #diagnosed, #found + 1, found)
   end
 end

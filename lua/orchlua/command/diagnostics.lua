@@ -17,7 +17,10 @@ end
 function M.text(diagnostic, paint)
   local warning = diagnostic.severity == "warning"
   local label = warning and paint("yellow", "warning: ") or paint("red", "error: ")
-  local message = diagnostic.message:gsub("[%z\1-\9\11-\31\127]", "·"):gsub("\194[\128-\159]", "·"):gsub("\n", "\n    ")
+  local message = diagnostic.message
+  local agent = diagnostic.agent_id
+  if agent and not message:find(agent, 1, true) then message = ("agent `%s`: %s"):format(agent, message) end
+  message = message:gsub("[%z\1-\9\11-\31\127]", "·"):gsub("\194[\128-\159]", "·"):gsub("\n", "\n    ")
   local lines = { paint("bold", place(diagnostic)) .. label .. message }
   if diagnostic.excerpt then
     for line in diagnostic.excerpt:gmatch "[^\n]+" do lines[#lines + 1] = "  " .. line:gsub("%c", " ") end

@@ -84,15 +84,6 @@ function M.config(chosen, explicit)
   return loaded, problem, path
 end
 
---- What a configuration knows, for the compiler's warnings.
-function M.known(checked, registry)
-  return {
-    agent = function(id) return registry:find(id) ~= nil end,
-    event = function(name) return M.built_in_event(name) or registry:handler(name) ~= nil end,
-    config = checked,
-  }
-end
-
 local built_in = { ["completion:async"] = true, ["optimization:async"] = true, ["orchestration:run"] = true,
   ["orchestration:request_termination"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true }
 for _, action in ipairs { "create", "update", "get", "query", "delete" } do built_in["state:entity:" .. action] = true end
@@ -102,12 +93,21 @@ function M.built_in_event(name)
   return built_in[name] or name:find "^pattern:" ~= nil
 end
 
+-- What a configuration with agents knows, for the compiler's warnings.
+local function known(checked)
+  if not next(checked.agents) then return nil end
+  return {
+    agent = function(id) return config.match(checked.agents, id) ~= nil end,
+    event = function(name) return M.built_in_event(name) or config.match(checked.events, name) ~= nil end,
+  }
+end
+
 --- Compiles a chosen program under a configuration.
 ---@return orchlua.Program? program
 ---@return table[] diagnostics
-function M.compile(chosen, checked, known)
+function M.compile(chosen, checked)
   local program, found, all = orchlua.compile(chosen.text, {
-    name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known,
+    name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known(checked),
   })
   if program then program.folder = chosen.folder end
   return program, all or found

@@ -147,9 +147,8 @@ function Cursor:comments_only()
   while true do
     local line_start, indent, first = text:match("^[^\n]*\n()( *)(.?)", at)
     if not line_start then return false end
-    if first == "#" then return #indent > self.indent end
-    if first ~= "\n" and first ~= "" then return false end
-    if first == "" then return false end
+    if first == "#" and #indent > self.indent then return true end
+    if first ~= "#" and first ~= "\n" then return false end
     at = line_start
   end
 end

@@ -1,6 +1,6 @@
 -- From text to tokens, line by line: LPeg recognises the words, numbers, strings
 -- and signs; brackets join physical lines into one logical line. Each logical
--- line has its indentation and its tokens; layout is `layout`'s matter.
+-- line has its indentation and its tokens; blocks are `grammar`'s matter.
 
 local lpeg = require "lpeg"
 

@@ -152,4 +152,13 @@ function M.equal(name, a, b)
   errors.raise("type", ("%s: %s"):format(name, same))
 end
 
+--- A value as messages show it: strings in quotes, long ones cut.
+---@return string
+function M.shown(v)
+  if v == nil then return "null" end
+  local text = type(v) == "string" and core.json.encode(v) or core.value.kind(v) and (core.json.encode(v)) or type(v)
+  text = text or "a value inside itself"
+  return #text > 80 and value.utf8(text:sub(1, 77)) .. "…" or text
+end
+
 return M

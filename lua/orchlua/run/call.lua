@@ -90,12 +90,20 @@ local function try_failed(self, err)
   after(self, "pause", pause_before_next(self, err), clock.TIMER, self.try)
 end
 
+-- What an agent raised, as an error: a `{type, message}` table is one nearly.
+local function raised_by_agent(raised)
+  if errors.is(raised) then return raised end
+  if type(raised) ~= "table" then return errors.new("agent", tostring(raised), { retryable = false }) end
+  local message = type(raised.message) == "string" and raised.message or "it raised a table without a message"
+  return errors.new(type(raised.type) == "string" and raised.type or "agent", message, { retryable = false })
+end
+
 local function tried(self, ok, result)
   if self.ended then return end
   self.task, self.running = nil, false
   if self.timers then cancel(self, "try") end
   if ok then return finish(self, { kind = "reply", value = result, request = 0, attempts = 0, duration = 0 }) end
-  try_failed(self, errors.is(result) and result or errors.new("agent", tostring(result), { retryable = false }))
+  try_failed(self, raised_by_agent(result))
 end
 
 -- What the agent is told, as the configuration's page has it.

@@ -2,6 +2,7 @@
 -- configuration handles; the rest is recorded and published. `raise` starts an
 -- event; `answered` takes the outcome of those that left the run as a request.
 
+local check = require "orchlua.functions.check"
 local config = require "orchlua.config"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
@@ -22,7 +23,7 @@ local function number_option(data, field, least)
   local n = data[field]
   if n == nil or n == null then return nil end
   if type(n) ~= "number" or n < least then
-    errors.raise("type", ("`%s` is a number%s, and this is %s"):format(field, least > 0 and " above 0" or " from 0", value.text(n)))
+    errors.raise("type", ("`%s` is a number%s, and this is %s"):format(field, least > 0 and " above 0" or " from 0", check.shown(n)))
   end
   return n
 end
@@ -31,7 +32,7 @@ local function error_option(data)
   local choice = data.on_error
   if choice == nil or choice == null then return nil end
   if choice == "raise" or choice == "return" then return choice end
-  errors.raise("type", ("`on_error` is \"raise\" or \"return\", and this is %s"):format(value.text(choice)))
+  errors.raise("type", ("`on_error` is \"raise\" or \"return\", and this is %s"):format(check.shown(choice)))
 end
 
 local unsupported = { "schema", "stream" }
@@ -98,7 +99,7 @@ end
 
 local function object(data, name)
   if value.kind(data) ~= "object" then
-    errors.raise("type", ("EVENT %s takes {…}, and got %s"):format(name, value.text(data)))
+    errors.raise("type", ("EVENT %s takes {…}, and got %s"):format(name, check.shown(data)))
   end
   return data
 end
@@ -106,7 +107,7 @@ end
 local function text_field(data, field, name)
   local text = data[field]
   if type(text) ~= "string" or text == "" then
-    errors.raise("type", ("EVENT %s takes `%s`, a string, and got %s"):format(name, field, value.text(text == nil and null or text)))
+    errors.raise("type", ("EVENT %s takes `%s`, a string, and got %s"):format(name, field, check.shown(text)))
   end
   return text
 end
@@ -153,10 +154,22 @@ end
 
 for _, name in ipairs { "agent:status", "agent:progress", "agent:result" } do builtin[name] = announce end
 
+local function unknown(run, branch, site, name, data)
+  if run.program.sites[site].awaited then
+    errors.raise("event", ("nothing answers the event `%s`"):format(name), { hint = "name it in the configuration's `events`, or leave out AS" })
+  end
+  run.unknown_events = run.unknown_events or {}
+  if not run.unknown_events[name] then
+    run.unknown_events[name] = true
+    run:publish("warning", { message = ("no configuration knows the event `%s`: it is recorded and published, nothing more"):format(name) })
+  end
+  announce(run, branch, site, name, data)
+end
+
 local function entity_id(data, name)
   local id = data.id
   if type(id) == "string" and id ~= "" or type(id) == "number" then return value.text(id) end
-  errors.raise("type", ("EVENT %s takes `id`, a string, and got %s"):format(name, value.text(id == nil and null or id)))
+  errors.raise("type", ("EVENT %s takes `id`, a string, and got %s"):format(name, check.shown(id)))
 end
 
 local function entity_part(data, field, name)
@@ -168,6 +181,7 @@ end
 
 local function entity_event(action)
   return function(run, branch, site, name, data)
+    if action == "replace" and run.program.sites[site].node.tag ~= "Persist" then return unknown(run, branch, site, name, data) end
     object(data, name)
     local type_name = data.type ~= nil and data.type ~= null and value.text(data.type) or "orchestration"
     local id = action ~= "query" and entity_id(data, name) or nil
@@ -219,18 +233,6 @@ local function handled(run, branch, site, name, data, handler)
     is_object and data or null)
   asked.data, asked.handler, asked.quiet = data, handler, handler.kind == "lua"
   tell(run, name, send(run, branch, site, asked), data)
-end
-
-local function unknown(run, branch, site, name, data)
-  if run.program.sites[site].awaited then
-    errors.raise("event", ("nothing answers the event `%s`"):format(name), { hint = "name it in the configuration's `events`, or leave out AS" })
-  end
-  run.unknown_events = run.unknown_events or {}
-  if not run.unknown_events[name] then
-    run.unknown_events[name] = true
-    run:publish("warning", { message = ("no configuration knows the event `%s`: it is recorded and published, nothing more"):format(name) })
-  end
-  announce(run, branch, site, name, data)
 end
 
 local function pattern_event(_, _, _, name)

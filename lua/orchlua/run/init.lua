@@ -345,7 +345,7 @@ function Run:finish()
   end
   self.branches, self.ready, self.ready_first, self.ready_last, self.awake = {}, {}, 1, 0, false
   self.status, self.result, self.error = how.status, how.result, how.error
-  self.duration = self:now() - self.started
+  self.duration = math.floor(math.max(0, self.clock:now() - self.started) * 1e6 + 0.5) / 1e6
   self:publish("run:" .. how.status, {
     result = how.result, error = how.error and failure.to_value(how.error), reason = how.reason, duration = self.duration,
   })

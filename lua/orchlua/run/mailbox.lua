@@ -3,6 +3,7 @@
 -- it sent itself, passed on when it ends. Of several branches that wait, the one
 -- that has waited longest and matches gets the message.
 
+local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local reply = require "orchlua.run.reply"
@@ -118,7 +119,7 @@ end
 
 local function agent_name(name)
   if type(name) == "string" and name ~= "" then return name end
-  errors.raise("type", ("FROM takes an agent's name or a list of them, and got %s"):format(value.text(name)))
+  errors.raise("type", ("FROM takes an agent's name or a list of them, and got %s"):format(check.shown(name)))
 end
 
 local function names_of(mode, from)

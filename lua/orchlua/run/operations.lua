@@ -2,6 +2,7 @@
 -- each operation of `dsl/emit/statement.lua`, called as (run, branch, site, …). What
 -- is wrong with an operation's arguments raises, at the operation's site.
 
+local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
@@ -14,9 +15,9 @@ local M = {}
 
 local function seconds(n, what)
   if type(n) ~= "number" then
-    errors.raise("type", ("%s takes a number of seconds, and got %s"):format(what, value.text(n)))
+    errors.raise("type", ("%s takes a number of seconds, and got %s"):format(what, check.shown(n)))
   end
-  if n < 0 then errors.raise("type", ("%s takes 0 seconds or more, and got %s"):format(what, value.text(n))) end
+  if n < 0 then errors.raise("type", ("%s takes 0 seconds or more, and got %s"):format(what, check.shown(n))) end
   return n
 end
 

@@ -3,6 +3,7 @@
 -- place for it. When all have ended, the parent goes on, or gets the first error
 -- in the order of the source.
 
+local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local mailbox = require "orchlua.run.mailbox"
@@ -25,7 +26,7 @@ local function checked_limit(limit)
   if limit == nil or limit == value.null then return math.huge end
   local whole = math.tointeger(limit)
   if type(limit) ~= "number" or not whole or whole < 1 then
-    errors.raise("type", ("the limit of PARALLEL is a whole number from 1, and this is %s"):format(value.text(limit)))
+    errors.raise("type", ("the limit of PARALLEL is a whole number from 1, and this is %s"):format(check.shown(limit)))
   end
   return whole
 end

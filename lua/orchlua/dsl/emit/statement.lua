@@ -140,7 +140,7 @@ function Writer:loop_source(node)
     return ("%s(%s)"):format(self:helper "range", table.concat(codes, ", "))
   end
   local list = self:value(node.list)
-  self:mark(node.list)
+  self:mark { tag = "Foreach", pos = node.list.pos, stop = node.list.stop, list = node.list }
   return ("%s(%s, %s)"):format(self:helper "items", list, tostring(node.key ~= nil))
 end
 
