@@ -20,11 +20,16 @@ local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
 local NOWHERE = {}
 
+--- The clock that this call's time-outs are kept on.
+function Call:clock()
+  return self.runtime:clock_for(self.agent)
+end
+
 -- What is due for this call: `deadline`, `try`, `pause`, `latency`.
 local function after(self, name, seconds, class, action)
   local timers = self.timers or {}
   self.timers = timers
-  timers[name] = self.clock:after(seconds, class, function()
+  timers[name] = self:clock():after(seconds, class, function()
     timers[name] = nil
     action(self)
   end)
@@ -33,13 +38,13 @@ end
 local function cancel(self, name)
   local due = self.timers and self.timers[name]
   if due then
-    self.clock:cancel(due)
+    self:clock():cancel(due)
     self.timers[name] = nil
   end
 end
 
 local function end_timers(self)
-  for _, due in pairs(self.timers) do self.clock:cancel(due) end
+  for _, due in pairs(self.timers) do self:clock():cancel(due) end
   self.timers = nil
 end
 
@@ -181,7 +186,7 @@ function M.start(runtime, run, request, path, done)
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) end
   local self = setmetatable({
     runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, attempt = 0, done = done,
-    path = path or NOWHERE, clock = agent and runtime:clock_for(agent),
+    path = path or NOWHERE,
     started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, told = nil,
   }, Call)
   if not agent then
