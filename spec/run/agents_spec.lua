@@ -379,6 +379,35 @@ PARALLEL:
     assert.is_true(r.duration < 5)
   end)
 
+  it("RETURN passes every FINALLY around it and beside it, the children's before the parent's", function()
+    local r = run.run [[
+STATE log = []
+PARALLEL:
+  BRANCH outer:
+    TRY:
+      PARALLEL:
+        BRANCH a:
+          TRY:
+            WAIT 1
+            RETURN "from a"
+          FINALLY:
+            WAIT 1
+            APPEND log "a"
+        BRANCH b:
+          TRY:
+            WAIT 10
+          FINALLY:
+            APPEND log "b"
+    FINALLY:
+      APPEND log "outer"
+  BRANCH c:
+    WAIT 100
+    APPEND log "never"
+]]
+    assert.equal("from a", r.result)
+    assert.equal('["a","b","outer"]', value.text(r:names().log))
+  end)
+
   it("of nothing goes on at once", function()
     assert.equal("1", text "PARALLEL:\n  FOREACH x IN []:\n    WAIT 1\nRETURN 1")
   end)

@@ -218,6 +218,13 @@ describe("a large program", function()
     assert.equal("2000", text(table.concat(lines, "\n")))
   end)
 
+  it("of 170 nested blocks works", function()
+    local lines = {}
+    for i = 1, 170 do lines[i] = ("  "):rep(i - 1) .. "IF true:" end
+    lines[171] = ("  "):rep(170) .. "RETURN 5"
+    assert.equal("5", text(table.concat(lines, "\n")))
+  end)
+
   it("of 500 names works", function()
     local lines = {}
     for i = 1, 500 do lines[#lines + 1] = ("STATE name_%d = %d"):format(i, i) end

@@ -304,8 +304,11 @@ function Run:abandon_requests()
   end
 end
 
---- Cancels a branch: its FINALLY blocks run, then it ends. One whose children are
---- alive is cancelled after them.
+-- What is left of a branch that was cancelled where no FINALLY is.
+local ENDED = { fn = function() return "cancelled" end, names = {} }
+
+--- Cancels a branch, wherever it stands: its FINALLY blocks run, then it ends. One
+--- whose children are alive is cancelled after them; a FINALLY that runs is not cut off.
 function Run:cancel_branch(branch)
   if branch.children and branch.children.live > 0 then
     branch.children.closed = true
@@ -314,14 +317,14 @@ function Run:cancel_branch(branch)
   local site = self.program.sites[branch.site or 0]
   if site and site.finishing then
     branch.frame[site.finishing.key] = site.finishing.exit
-  elseif site and site.cancel and branch.wait then
-    branch.frame[1] = site.cancel
-    self:wake(branch, nil)
-  elseif branch ~= self.current or branch.wait then
-    if branch.wait then self:forget_wait(branch) end
-    branch.unit = { fn = function() return "cancelled" end, kind = branch.unit.kind, names = {} }
-    self:wake(branch, nil)
+    return
   end
+  if site and site.cancel then
+    branch.frame[1] = site.cancel
+  else
+    branch.unit = ENDED
+  end
+  if branch.wait then self:wake(branch, nil) end
 end
 
 --- The answer to the main branch's last event, for a run without RETURN.

@@ -31,13 +31,16 @@ local function checked_limit(limit)
   return whole
 end
 
+-- What a branch waits for while its children go.
+local CHILDREN = {}
+
 --- Starts a PARALLEL in a branch.
 function M.start(run, branch, site, limit, lists)
   local children = {
     limit = checked_limit(limit), lists = lists, child = 1, position = 0, live = 0, started = 0, failed = {}, units = {},
   }
   for i, unit in ipairs(run.program.sites[site].units) do children.units[i] = run.program.units[unit.id] end
-  branch.children, branch.site = children, site
+  branch.children, branch.site, branch.wait = children, site, CHILDREN
   M.proceed(run, branch)
 end
 

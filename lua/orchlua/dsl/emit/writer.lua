@@ -81,6 +81,9 @@ end
 --- Puts a label here. What was known of the position on the way is known no more.
 function Writer:place(label)
   self.marked = nil
+  -- Lua's parser goes one level deeper for each label right behind another.
+  local before = self.parts[#self.parts - 1]
+  if before and before:find "^::" then self:put "do end" end
   self:put(("::%s::"):format(label))
 end
 
