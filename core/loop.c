@@ -357,12 +357,14 @@ static bool has_work(const struct loop *loop)
 
 static bool is_active(const struct loop *loop) { return has_work(loop) || uv_loop_alive(&loop->uv); }
 
-/* Waits for events: `forever`, or at most so long. */
+/* Waits for events at most so long, also when only a signal could come; or
+ * `forever`, but not when nothing is active. */
 static void wait_for_events(struct loop *loop, bool forever, uint64_t milliseconds)
 {
-  if (!is_active(loop) || has_work(loop)) run_uv(loop, 0);
-  else if (forever) uv_run(&loop->uv, UV_RUN_ONCE);
-  else run_uv(loop, milliseconds);
+  if (has_work(loop)) run_uv(loop, 0);
+  else if (!forever) run_uv(loop, milliseconds);
+  else if (is_active(loop)) uv_run(&loop->uv, UV_RUN_ONCE);
+  else run_uv(loop, 0);
   uv_update_time(&loop->uv);
   loop->now = uv_now(&loop->uv);
 }

@@ -337,12 +337,15 @@ local function all_parked(self)
   return true
 end
 
+-- Seconds that the loop waits at most before it looks again: a timer may be due in 1e300.
+local LONGEST_TURN = 86400
+
 -- How long the loop may wait: not at all while a run is ready; nil when nothing is due.
 local function patience(self)
   if #self.awake > 0 then return 0 end
   local seconds, outside = self.clock:next() or math.huge, self.outside:next() or math.huge
   local least = math.min(seconds, outside)
-  return least < math.huge and least or nil
+  return least < math.huge and math.min(least, LONGEST_TURN) or nil
 end
 
 --- One turn: runs, effects, timers, the world.

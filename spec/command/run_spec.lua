@@ -150,6 +150,12 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.equal(143, r.status)
   end)
 
+  it("uses no processor time while it only waits", function()
+    local r = command.shell("echo 'WAIT 1.5' > w.dsl; time -p " .. command.path .. " w.dsl --quiet", folder)
+    assert.equal(0, r.status)
+    assert.is_true(tonumber(r.err:match "user ([%d.]+)") < 0.8, r.err)
+  end)
+
   it("stops a loop that never waits on Ctrl-C", function()
     local file = io.open(folder .. "/p.dsl", "w")
     file:write "STATE x = 0\nWHILE true:\n  UPDATE x = 1\n"

@@ -20,12 +20,20 @@ end
 local function raise_signal(name) os.execute(("kill -%s %d"):format(name, turning.pid())) end
 
 describe("a turn", function()
-  it("is false at once when nothing is active", function()
+  it("is false at once when nothing is active and no time is given", function()
     local loop <close> = new()
     local before = core.loop.clock()
     assert.is_false(loop:turn())
-    assert.is_false(loop:turn(5))
     assert.is_true(core.loop.clock() - before < 1)
+  end)
+
+  it("waits as long as it is told when nothing is active, without using the processor", function()
+    local loop <close> = new()
+    local before, cpu = core.loop.clock(), os.clock()
+    assert.is_false(loop:turn(0.3))
+    local took = core.loop.clock() - before
+    assert.is_true(took > 0.29 and took < 2)
+    assert.is_true(os.clock() - cpu < 0.1)
   end)
 
   it("waits no longer than it is told, and is true while a timer runs", function()

@@ -3,6 +3,7 @@
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
+local errors = require "orchlua.error"
 
 local value = core.value
 
@@ -12,10 +13,14 @@ local M = {}
 --- TIMESTAMP(): seconds since the epoch, with a fraction.
 M.TIMESTAMP = { min = 0, max = 0, returns = "number", fn = function(run) return run:now() end }
 
+-- 9999-12-31T23:59:59.999Z, the last time that ISO 8601 writes with four digits.
+local LAST_MILLISECOND = 253402300799999
+
 --- NOW(): the time as a string of ISO 8601 in UTC, with milliseconds.
 M.NOW = { min = 0, max = 0, returns = "string", fn = function(run)
   -- A double of today's seconds is off by up to a quarter of a microsecond.
   local milliseconds = math.floor(run:now() * 1000 + 0.0005)
+  if milliseconds > LAST_MILLISECOND then errors.raise("arithmetic", "NOW is beyond the year 9999") end
   return os.date("!%Y-%m-%dT%H:%M:%S", milliseconds // 1000) .. (".%03dZ"):format(milliseconds % 1000)
 end }
 
