@@ -1,0 +1,17 @@
+-- `make install` puts everything where the installed command finds it.
+
+local command = require "spec.support.command"
+
+describe("make install", function()
+  it("makes a command that runs from any folder", function()
+    local folder = command.folder { ["p.dsl"] = "RETURN 6 * 7" }
+    local made = command.shell("make -s install PREFIX=/usr DESTDIR=" .. folder .. "/root", ".")
+    assert.equal(0, made.status, made.err)
+    local r = command.shell("unset LUA_PATH LUA_CPATH; root/usr/bin/orchlua p.dsl --quiet", folder)
+    assert.equal("42\n", r.out, r.err)
+    local checkout = command.shell("cd lua && find orchlua -name '*.lua' | sort", ".").out
+    local installed = command.shell("cd root/usr/share/lua/5.4 && find orchlua -name '*.lua' | sort", folder).out
+    assert.equal(checkout, installed)
+    command.remove(folder)
+  end)
+end)
