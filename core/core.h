@@ -39,6 +39,15 @@ size_t orchlua_number_text(lua_State *L, int index, char *out);
 /* How many bytes from the start of `s` are valid UTF-8. */
 size_t orchlua_valid_utf8(const char *s, size_t size);
 
+/* Pushes the string at `index`, with U+FFFD for whatever is invalid in it. */
+void orchlua_push_utf8(lua_State *L, int index);
+
+/* Whether the value at `index` is a reply. */
+bool orchlua_is_reply(lua_State *L, int index);
+
+/* from_lua(v) -> a value of the language, or nil and a message; `core/convert.c`. */
+int orchlua_from_lua(lua_State *L);
+
 /* Pushes the JSON of the value at `index`; with an indent, over several lines.
  * On a fault pushes nothing and gives the message. */
 const char *orchlua_push_json(lua_State *L, int index, const char *indent, size_t indent_size);

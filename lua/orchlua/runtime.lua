@@ -15,6 +15,7 @@ local queue = require "orchlua.agents.queue"
 local random = require "orchlua.random"
 local runs = require "orchlua.run"
 local store = require "orchlua.store.memory"
+local subrun = require "orchlua.run.subrun"
 local task = require "orchlua.task"
 
 local value = core.value
@@ -219,7 +220,7 @@ local function call_ended(ended, outcome)
 end
 
 function effects.request(self, run, request)
-  if request.kind == "run" then return self:start_child(run, request) end
+  if request.kind == "run" then return subrun.start(self, run, request) end
   local started = call.start(self, run, request, run.path, call_ended)
   if started.ended then return end
   self.calls[request] = started
@@ -258,47 +259,6 @@ local function perform(self, run)
     effects[effect.effect or "record"](self, run, effect)
   end
   return perform(self, run)
-end
-
--- A program that runs itself is stopped here.
-local DEEPEST_SUB_RUN = 20
-
---- A sub-run: its result is the request's answer.
-function Runtime:start_child(parent, request)
-  local function answer(outcome)
-    self.calls[request] = nil
-    outcome.kind, outcome.request, outcome.attempts, outcome.duration = "reply", request.number, 1, outcome.duration or 0
-    parent:deliver(outcome)
-  end
-  local depth = (parent.depth or 0) + 1
-  if depth > DEEPEST_SUB_RUN then
-    return answer { error = errors.new("limit", ("sub-runs nested more than %d deep"):format(DEEPEST_SUB_RUN)) }
-  end
-  local program, err = self:compile_file(parent.folder, request.file)
-  if not program then return answer { error = err } end
-  local child
-  child, err = self:start(program, { input = request.input, run_id = request.key, folder = program.folder, path = parent.path })
-  if not child then
-    err.hint = "give it in `input` of orchestration:run"
-    return answer { error = err }
-  end
-  child.depth = depth
-  self.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
-  child.on_end = function(ended)
-    if not self.calls[request] then return end
-    if ended.status == "completed" then return answer { value = ended.result, duration = ended.duration } end
-    answer { error = errors.new(ended.error.type, ("%s: %s"):format(request.file, ended.error.message), { cause = ended.error }), duration = ended.duration }
-  end
-end
-
---- Compiles a program of a sub-run: a file beside the program that starts it, or below.
----@return orchlua.Program? program, orchlua.Error? err
-function Runtime:compile_file(folder, file)
-  if file:sub(1, 1) == "/" or ("/" .. file .. "/"):find("/../", 1, true) then
-    return nil, errors.new("policy", ("a sub-run is a file beside its own program or below, and `%s` is not"):format(file))
-  end
-  if not self.options.compile_file then return nil, errors.new("event", "this runtime was given no `compile_file` for sub-runs") end
-  return self.options.compile_file(folder, file, self.config)
 end
 
 -- The loop -------------------------------------------------------------------------
