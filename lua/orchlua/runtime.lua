@@ -270,10 +270,11 @@ local function ended(self, run)
   if run.on_end then run.on_end(run) end
 end
 
+-- Drives the runs that are ready, a bounded number of rounds; tells whether there were any.
 local function drive_ready(self)
-  for _ = 1, ROUNDS_AT_ONCE do
+  for round = 1, ROUNDS_AT_ONCE do
     local awake = self.awake
-    if #awake == 0 then return end
+    if #awake == 0 then return round > 1 end
     self.awake, self.driven = self.driven, awake
     for i = 1, #awake do
       local run = awake[i]
@@ -288,6 +289,7 @@ local function drive_ready(self)
       end
     end
   end
+  return true
 end
 
 local function all_parked(self)
@@ -311,11 +313,11 @@ end
 --- One turn: runs, effects, timers, the world.
 ---@return boolean more   whether anything is left that can happen
 function Runtime:turn()
-  drive_ready(self)
-  local fired = self.outside:fire()
-  fired = #self.awake == 0 and self.clock:fire() or fired
+  local worked = drive_ready(self)
+  worked = self.outside:fire() or worked
+  worked = #self.awake == 0 and self.clock:fire() or worked
   if self.alive == 0 then return false end
-  local seconds = fired and 0 or patience(self)
+  local seconds = worked and 0 or patience(self)
   local active = self.loop_handle:turn(seconds)
   return active or seconds ~= nil or #self.awake > 0
 end

@@ -408,6 +408,14 @@ PARALLEL:
     assert.equal('["a","b","outer"]', value.text(r:names().log))
   end)
 
+  it("of 100,000 waiting branches is parked, and says so at once", function()
+    local r, rt = run.start("PARALLEL:\n  FOREACH i IN RANGE(100000):\n    WAIT 1000000", { real_time = true })
+    rt:loop { until_parked = true }
+    rt:close()
+    assert.equal("running", r.status)
+    assert.is_true(r:parked())
+  end)
+
   it("of nothing goes on at once", function()
     assert.equal("1", text "PARALLEL:\n  FOREACH x IN []:\n    WAIT 1\nRETURN 1")
   end)
