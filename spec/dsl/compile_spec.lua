@@ -46,7 +46,7 @@ describe("errors", function()
   it("are all reported in one go", function()
     local found = errors "STATE x = \nWHIEL true:\n  STATE a = )\nif x: BREAK\nSTATE 5 = 1\n"
     assert.same({
-      "1:11 expected an expression, and found the end of the line",
+      "1:11 expected an expression after `=`, and found the end of the line",
       "2:1 `WHIEL` is no statement",
       "3:13 `)` closes nothing",
       "4:1 `if` is no statement",

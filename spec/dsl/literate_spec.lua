@@ -35,6 +35,34 @@ describe("a Markdown file", function()
     assert.matches("front matter", bad.diagnostics[1].message)
   end)
 
+  it("has front matter of which the known fields are kept; what is wrong with it has its line", function()
+    local front = literate.programs("\239\187\191---  \r\nname: x\r\nversion: 1.0.0\r\nother: 1\r\nsecurity_profile: none\r\n--- \r\n").front
+    assert.same({ name = "x", version = "1.0.0", security_profile = "none" }, front)
+    assert.same({}, literate.programs("---\n---\n").front)
+    assert.is_nil(literate.programs("text\n---\nname: x\n---\n").front)
+    for text, expected in pairs {
+      ["---\nname: x\nbad: [\n---\n"] = "3 the front matter is no YAML: did not find expected node content",
+      ["---\n- a\n---\n"] = "2 the front matter is no YAML mapping", ["---\njust text\n---\n"] = "2 the front matter is no YAML mapping",
+      ["---\nsecurity_profile: none\n\n# Title\n"] = "1 the front matter is never closed",
+    } do
+      local found = literate.programs(text)
+      assert.is_nil(found.front)
+      assert.equal(expected, found.diagnostics[1].line .. " " .. found.diagnostics[1].message)
+    end
+    assert.same({}, literate.programs("---\n\na rule, no front matter\n").diagnostics)
+  end)
+
+  it("tells keywords from words that begin like them", function()
+    assert.equal(0, #programs "```\nSTATES are\n```\n```\nSTATE_X\n```\n```\nstate x\n```\n")
+    assert.equal(2, #programs "```\n\n  IF )\n```\n```\nPARALLEL(limit: 2):\n```\n")
+  end)
+
+  it("keeps letters beyond ASCII in slugs, and knows underlined headings", function()
+    assert.equal("日本-größe", programs("# 日本: Größe!\n```dsl\nWAIT 1\n```\n")[1].slug)
+    assert.equal("a-title", programs("A title\n=======\n```dsl\nWAIT 1\n```\n")[1].slug)
+    assert.equal("above", programs("# Above\n- item\n---\n```dsl\nWAIT 1\n```\n")[1].slug)
+  end)
+
   it("without a program has none, and an open fence ends with the file", function()
     assert.equal(0, #programs "just text\r\n")
     assert.equal("RETURN 1\n\n", programs("```dsl\nRETURN 1\n")[1].text)
@@ -48,6 +76,9 @@ describe("choosing", function()
     assert.equal(2, literate.find(found, "2").number)
     assert.equal(2, literate.find(found, "pipes").number)
     assert.equal(1, literate.find(found, "pipel").number)
+    assert.equal(1, literate.find(found, "Pipeline-A").number)
+    assert.is_nil(literate.find(found, "0x1"))
+    assert.is_nil(literate.find(found, "0"))
   end)
 
   it("lists what there is when it does not find one", function()

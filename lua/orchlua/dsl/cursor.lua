@@ -14,13 +14,21 @@ Cursor.__index = Cursor
 M.Cursor = Cursor
 
 --- A cursor at the first of some tokens; the last has the type "end".
+---@param tokens orchlua.Token[]
+---@param depth? integer
+---@return orchlua.Cursor
 function M.new(tokens, depth)
   return setmetatable({ tokens = tokens, at = 1, depth = depth or 0 }, Cursor)
 end
 
 --- The next token, or the one `ahead` further on.
 function Cursor:peek(ahead)
-  return self.tokens[math.min(self.at + (ahead or 0), #self.tokens)]
+  return self.tokens[self.at + (ahead or 0)] or self.tokens[#self.tokens]
+end
+
+--- The token before this place; nil at the first.
+function Cursor:previous()
+  return self.tokens[self.at - 1]
 end
 
 --- Whether the next token is this sign or word.
@@ -47,7 +55,7 @@ end
 
 --- How a token reads in a message.
 function M.describe(token)
-  if token.type == "end" then return "the end of the line" end
+  if token.type == "end" then return token.pos < token.stop and "`}}`" or "the end of the line" end
   if token.type == "string" then return "a string" end
   if token.type == "label" then return "a label" end
   return ("`%s`"):format(token.value)
@@ -63,7 +71,21 @@ end
 function Cursor:expect(text, what, hint)
   local token = self:accept(text)
   if token then return token end
-  self:fail(("expected `%s`%s, and found %s"):format(text, what and " " .. what or "", M.describe(self:peek())), hint)
+  self:fail(("expected `%s`%s, and found %s"):format(text, what and " " .. what or "", M.describe(self:peek())),
+    self:keyword_hint() or hint)
+end
+
+local inside = { AND = true, OR = true, NOT = true, IN = true, AS = true, FROM = true, WITH = true, WHERE = true, ASC = true, DESC = true, TIMEOUT = true }
+
+--- A hint where the next word, or the one before it, is in small letters and would be a
+--- keyword inside a line in capitals.
+function Cursor:keyword_hint()
+  for _, token in ipairs { self:peek(), self:previous() } do
+    local upper = token.type == "name" and token.value:upper()
+    if upper and upper ~= token.value and inside[upper] then
+      return ("keywords are upper case: %s"):format(upper)
+    end
+  end
 end
 
 --- Takes a name: a word that is not reserved.

@@ -11,16 +11,14 @@ local Cursor = cursors.Cursor
 local DEEPEST = 180
 
 -- From loose to tight; a level's operators are left-associative.
-local levels = {
-  { ["OR"] = "OR", ["||"] = "OR" },
-  { ["AND"] = "AND", ["&&"] = "AND" },
-  "NOT",
-  { ["=="] = "==", ["!="] = "!=" },
-  { ["<"] = "<", ["<="] = "<=", [">"] = ">", [">="] = ">=", IN = "IN" },
-  { ["+"] = "+", ["-"] = "-" },
-  { ["*"] = "*", ["/"] = "/", ["%"] = "%" },
+local OR, AND, NOT, EQUALITY, ORDERING, SUM, PRODUCT = 1, 2, 3, 4, 5, 6, 7
+
+local operators = {
+  ["OR"] = { "OR", OR }, ["||"] = { "OR", OR }, ["AND"] = { "AND", AND }, ["&&"] = { "AND", AND },
+  ["=="] = { "==", EQUALITY }, ["!="] = { "!=", EQUALITY },
+  ["<"] = { "<", ORDERING }, ["<="] = { "<=", ORDERING }, [">"] = { ">", ORDERING }, [">="] = { ">=", ORDERING }, IN = { "IN", ORDERING },
+  ["+"] = { "+", SUM }, ["-"] = { "-", SUM }, ["*"] = { "*", PRODUCT }, ["/"] = { "/", PRODUCT }, ["%"] = { "%", PRODUCT },
 }
-local ORDERING = 5
 
 local function node(tag, pos, stop, fields)
   fields.tag, fields.pos, fields.stop = tag, pos, stop
@@ -30,7 +28,7 @@ end
 -- Runs a parser one level deeper.
 function Cursor:deeper(parse, ...)
   self.depth = self.depth + 1
-  if self.depth > DEEPEST then self:fail(("nested more than %d deep"):format(DEEPEST), "give parts of it names with STATE") end
+  if self.depth > DEEPEST + 1 then self:fail(("nested more than %d deep"):format(DEEPEST), "give parts of it names with STATE") end
   local result = parse(self, ...)
   self.depth = self.depth - 1
   return result
@@ -38,46 +36,61 @@ end
 
 -- Operators --------------------------------------------------------------------
 
-local function binary(self, level)
-  local operators = levels[level]
-  if not operators then return self:unary() end
-  if operators == "NOT" then
-    local sign = self:accept "NOT"
-    if not sign then return binary(self, level + 1) end
-    local operand = self:deeper(binary, level)
-    return node("Unary", sign.pos, operand.stop, { op = "NOT", operand = operand })
+local binary
+
+-- What a chain of operators begins with: an operand, or NOT before all that binds tighter.
+local function operand(self, loosest)
+  local token = self.tokens[self.at]
+  if token.value ~= "NOT" or token.type ~= "name" then return self:unary() end
+  if loosest > NOT then
+    self:fail(("expected an expression after `%s`, and found `NOT`"):format(self:previous().value), "put it in parentheses: (NOT x)")
   end
-  local left = binary(self, level + 1)
-  local first = true
+  self:take()
+  local inner = self:deeper(binary, NOT)
+  return node("Unary", token.pos, inner.stop, { op = "NOT", operand = inner })
+end
+
+-- The operators from a level on, tighter ones inside.
+function binary(self, loosest)
+  local left, before = operand(self, loosest), nil
   while true do
-    local token = self:peek()
-    local op = (token.type == "sign" or token.type == "name") and operators[token.value]
-    if not op then return left end
-    if level == ORDERING and not first and op ~= "IN" then
+    local token = self.tokens[self.at]
+    local op = operators[token.value]
+    local level = op and op[2]
+    if not op or level < loosest then return left end
+    if level == ORDERING and before == ORDERING and op[1] ~= "IN" then
       self:fail("comparisons cannot be chained", "write `a < b AND b < c`")
     end
-    self:take()
+    self.at = self.at + 1
     local right = binary(self, level + 1)
-    left = node("Binary", left.pos, right.stop, { op = op, left = left, right = right, op_pos = token.pos })
-    first = false
+    left = node("Binary", left.pos, right.stop, { op = op[1], left = left, right = right, op_pos = token.pos })
+    before = level
   end
+end
+
+-- The one integer that is written with its sign, as it fits only so.
+function Cursor:least_integer()
+  local token, following = self:peek(), self:peek(1)
+  if token.value ~= "9223372036854775808" or token.type ~= "number" or following.pos == token.stop and following.value == "." then return nil end
+  self:take()
+  return math.mininteger
 end
 
 function Cursor:unary()
   local token = self:peek()
-  if token.type == "sign" and (token.value == "-" or token.value == "!") then
-    self:take()
-    local operand = self:deeper(self.unary)
-    return node("Unary", token.pos, operand.stop, { op = token.value == "!" and "NOT" or "-", operand = operand })
-  end
-  return self:postfix()
+  if token.value ~= "-" and token.value ~= "!" then return self:postfix() end
+  self:take()
+  local least = token.value == "-" and self:least_integer()
+  if least then return node("Number", token.pos, self:last_stop(), { value = least }) end
+  local inner = self:deeper(self.unary)
+  return node("Unary", token.pos, inner.stop, { op = token.value == "!" and "NOT" or "-", operand = inner })
 end
 
 local function conditional(self)
   local cond = binary(self, 1)
   if not self:accept "?" then return cond end
   local yes = self:expression()
-  self:expect(":", "between the two values of `? :`")
+  self:expect(":", "between the two values of `? :`", "condition ? value : other value")
   local no = self:expression()
   return node("Conditional", cond.pos, no.stop, { cond = cond, yes = yes, no = no })
 end
@@ -112,7 +125,7 @@ end
 
 -- With `tight`, white space ends it: how the path of APPEND and SEND does.
 function Cursor:postfix(tight)
-  local object = self:primary()
+  local object = self:primary(tight)
   while true do
     if tight and self:peek().pos > self:last_stop() then return object end
     if self:accept "." then
@@ -136,6 +149,7 @@ end
 local function lambda_ahead(self)
   if self:peek().type == "name" then return self:peek(1).value == "=>" and self:peek(1).type == "sign" end
   if not self:is "(" then return false end
+  if self:peek(1).value == ")" and self:peek(2).value == "=>" then return true end
   local ahead = 1
   while self:peek(ahead).type == "name" do
     ahead = ahead + 1
@@ -170,7 +184,7 @@ function Cursor:arguments(extra)
     end
     if not self:accept "," then break end
   end
-  self:expect(")", "after the arguments")
+  self:expect(")", "after the arguments", "arguments are separated by commas")
   return args
 end
 
@@ -187,7 +201,11 @@ end
 local primary = {}
 
 local function number(self, token)
-  local n = tonumber(token.value)
+  local n, following = tonumber(token.value), self:peek()
+  if following.pos == token.stop and (following.type == "name" or following.type == "number" or following.value == ".") then
+    local whole = following.value == "." and token.value .. "." or token.value .. following.value
+    self:fail(("`%s` is no number"):format(whole), "numbers are written 42, 0.5 or 1e9", { pos = token.pos, stop = following.stop })
+  end
   if token.value:find "^%d+$" and math.type(n) ~= "integer" then
     self:fail("this whole number does not fit 64 bits", "write it with a fraction or an exponent: 1e20", token)
   end
@@ -218,14 +236,15 @@ local constants = { ["true"] = { "Boolean", true }, ["false"] = { "Boolean", fal
 -- Words of statements that are names of functions too.
 local callable = { APPEND = true }
 
-local function word(self, token)
+local function word(self, token, tight)
   local constant = constants[token.value]
   if constant then return node(constant[1], token.pos, token.stop, { value = constant[2] }) end
+  local reserved, called = words.reserved[token.value], self:is "(" and not (tight and self:peek().pos > token.stop)
   local name = node("Name", token.pos, token.stop, { name = token.value })
-  if self:is "(" and (not words.reserved[token.value] or callable[token.value]) then return self:call(name) end
-  if words.reserved[token.value] then
+  if called and (not reserved or callable[token.value]) then return self:call(name) end
+  if reserved then
     self.at = self.at - 1
-    self:fail(("expected an expression, and found the word `%s`"):format(token.value))
+    self:missing(token)
   end
   if self:is "=>" then
     self:fail("`=>` is written only as an argument of a collection function", "for example FILTER(list, x => x > 1)")
@@ -251,7 +270,7 @@ local function object_key(self)
     return key.tag == "String" and key.value or key, token
   end
   if token.type == "name" or token.type == "number" then return self:take().value, token end
-  self:fail(("expected a key, and found %s"):format(cursors.describe(token)))
+  self:fail(("expected a key, and found %s"):format(cursors.describe(token)), "a key is a name or a string; a computed one is a string: {\"{{name}}\": 1}")
 end
 
 local function entry(self)
@@ -259,7 +278,7 @@ local function entry(self)
   if token.type == "name" and (self:is "," or self:is "}") and not words.reserved[key] then
     return { key = key, value = node("Name", token.pos, token.stop, { name = key }), pos = token.pos }
   end
-  self:expect(":", "after the key")
+  self:expect(":", "after the key", self:is "=" and "a field is written key: value" or nil)
   return { key = key, value = self:expression(), pos = token.pos }
 end
 
@@ -267,13 +286,24 @@ end
 local function braces(self)
   self:take()
   local inner = self:expression()
-  self:expect("}", "to close `{{`")
-  self:expect("}", "to close `{{`")
+  self:expect("}", "to close `{{`", "an object inside `{{ }}` has its own braces: {{ {a: 1} }}")
+  local first = self:previous()
+  local second = self:expect("}", "to close `{{`")
+  if second.pos > first.stop then self:fail("expected `}}`, without a space in it, to close `{{`", nil, first) end
   return inner
 end
 
+-- Whether `{{` stands here, written without a space.
+function Cursor:braces_ahead()
+  local first, second = self:peek(), self:peek(1)
+  return first.value == "{" and second.value == "{" and second.pos == first.stop
+end
+
 primary["{"] = function(self, token)
-  if self:is "{" then return braces(self) end
+  self.at = self.at - 1
+  local double = self:braces_ahead()
+  self.at = self.at + 1
+  if double then return braces(self) end
   local entries = {}
   while not self:is "}" do
     entries[#entries + 1] = entry(self)
@@ -294,16 +324,38 @@ primary["("] = function(self)
   return inner
 end
 
+-- What stands in other languages, by the sign that is too many and the one before it.
+local too_many = {
+  ["=="] = "`==` compares values of any kind; there is no `===`", ["!="] = "`!=` compares values of any kind; there is no `!==`",
+  ["="] = "`==` compares", ["*"] = "a power is written POW(x, 2)", ["/"] = "a whole quotient is written FLOOR(a / b)",
+  ["?"] = "`a || b` gives b where a is null, false, 0 or empty", ["+"] = "UPDATE x = x + 1 counts up",
+}
+
+-- A hint for what stands where an expression must begin.
+local function missing_hint(self, token, before)
+  if token.type ~= "sign" then return nil end
+  if token.value == "." and self:peek(1).type == "number" then return "a number begins with a digit: 0.5" end
+  local doubled = before and before.stop == token.pos and before.type == "sign" and before.value:sub(-1) == token.value
+  return doubled and too_many[before.value] or token.value == "=" and "`==` compares" or nil
+end
+
+-- Raises the error of an expression that does not begin where it must.
+function Cursor:missing(token)
+  local before = self:previous()
+  local after = before and (before.type == "sign" or words.reserved[before.value]) and (" after `%s`"):format(before.value) or ""
+  self:fail(("expected an expression%s, and found %s"):format(after, cursors.describe(token)), missing_hint(self, token, before), token)
+end
+
 --- Parses what an operand starts with.
-function Cursor:primary()
-  local token = self:take()
+function Cursor:primary(tight)
+  local token = self:peek()
+  local parse = token.type == "sign" and primary[token.value]
+  if token.type == "end" or token.type == "sign" and not parse or token.type == "label" then self:missing(token) end
+  self:take()
+  if parse then return parse(self, token) end
   if token.type == "number" then return number(self, token) end
   if token.type == "string" then return M.template(self, token) end
-  if token.type == "name" then return word(self, token) end
-  local parse = token.type == "sign" and primary[token.value]
-  if parse then return parse(self, token) end
-  if token.value == "=" then self:fail("expected an expression, and found `=`", "`==` compares", token) end
-  self:fail(("expected an expression, and found %s"):format(cursors.describe(token)), nil, token)
+  return word(self, token, tight)
 end
 
 return M

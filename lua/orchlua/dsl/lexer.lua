@@ -3,8 +3,10 @@
 -- line has its indentation and its tokens; blocks are `grammar`'s matter.
 
 local lpeg = require "lpeg"
+local strings = require "orchlua.dsl.strings"
+local words = require "orchlua.dsl.words"
 
-local P, R, S, C, Cp = lpeg.P, lpeg.R, lpeg.S, lpeg.C, lpeg.Cp
+local P, R, S, C, Cc, Cp = lpeg.P, lpeg.R, lpeg.S, lpeg.C, lpeg.Cc, lpeg.Cp
 
 local M = {}
 
@@ -14,264 +16,209 @@ local M = {}
 ---@field pos integer
 ---@field stop integer
 
+---@class orchlua.Line
+---@field pos integer
+---@field indent integer?    columns of white space before it; nil for a heading
+---@field tokens orchlua.Token[]?
+---@field good boolean?      its tokens are in order
+---@field tabbed boolean?    its indentation holds a tab
+---@field heading string?    the text of a `## …` line
+---@field stop integer?      a heading's end
+
 local letter = R("az", "AZ", "__")
-local word = C(letter * (letter + R "09") ^ 0) * Cp()
 local digits = R "09" ^ 1
-local number = C(digits * (P "." * digits) ^ -1 * (S "eE" * S "+-" ^ -1 * digits) ^ -1) * Cp()
-local sign = C(P "=>" + "==" + "!=" + "<=" + ">=" + "&&" + "||" + "?." + S "+-*/%<>=!.,:?()[]{}") * Cp()
-local blank = (S " \t" + P "#" * (1 - P "\n") ^ 0) ^ 0 * Cp()
-local blank_lines = (S " \t\n" + P "#" * (1 - P "\n") ^ 0) ^ 0 * Cp()
+local word = C(letter * (letter + R "09") ^ 0)
+local number = C(digits * (P "." * digits) ^ -1 * (S "eE" * S "+-" ^ -1 * digits) ^ -1)
+-- `?.` before a digit is the `?` of `c ?.5 : 1`.
+local sign = C(P "=>" + "==" + "!=" + "<=" + ">=" + "&&" + "||" + P "?." * -R "09" + S "+-*/%<>=!.,:?()[]{}")
+-- Where the next token of a line begins, its text, its end and its type; no more than the first when it is none of these.
+local lexeme = S " \t" ^ 0 * Cp() * (word * Cp() * Cc "name" + number * Cp() * Cc "number" + sign * Cp() * Cc "sign" + true)
+local comment = P "#" * (1 - P "\n") ^ 0
+local blank = S " \t" ^ 0 * comment ^ -1 * Cp()
 local heading = P "##" * -P "#" * S " \t" ^ 0 * C((1 - P "\n") ^ 0) * Cp()
+
+-- A line that begins as a statement does, inside open brackets: they were never
+-- closed. Neither a key (`IF : 1`) nor a call (`APPEND (list, x)`) begins so.
+local keyword = P "ELSE" + "CASE"
+for _, statement in ipairs(words.statements) do keyword = keyword + statement end
+local statement_line = P "\n" * S " \t" ^ 0 * -(P "APPEND" * S " \t" ^ 0 * "(") * keyword * S " \t" ^ 1 * -S "=:,}"
+
+local ERRORS_AT_MOST = 100
 
 local Lexer = {}
 Lexer.__index = Lexer
-
-local DEEPEST_TEMPLATE = 40
+for name, method in pairs(strings) do Lexer[name] = method end
 
 function Lexer:error(pos, stop, message, hint)
+  self.failed = true
+  if #self.diagnostics >= ERRORS_AT_MOST then return end
   self.diagnostics[#self.diagnostics + 1] = { severity = "error", pos = pos, stop = stop, message = message, hint = hint }
-end
-
--- Strings ---------------------------------------------------------------------
-
-local escapes = { n = "\n", t = "\t", r = "\r", ["\\"] = "\\", ['"'] = '"', ["'"] = "'" }
-
--- `\uXXXX`, and a pair of them for what lies beyond.
-function Lexer:unicode(at)
-  local hex = self.text:match("^%x%x%x%x", at)
-  if not hex then
-    self:error(at - 2, at, "`\\u` takes four hexadecimal digits")
-    return "", at
-  end
-  local code = tonumber(hex, 16)
-  if code >= 0xD800 and code < 0xDC00 then
-    local low = self.text:match("^\\u(%x%x%x%x)", at + 4)
-    local second = low and tonumber(low, 16)
-    if second and second >= 0xDC00 and second < 0xE000 then
-      return utf8.char(0x10000 + (code - 0xD800) * 0x400 + second - 0xDC00), at + 10
-    end
-  end
-  if code >= 0xD800 and code < 0xE000 then
-    self:error(at - 2, at + 4, "half of a surrogate pair is no character")
-    return "", at + 4
-  end
-  return utf8.char(code), at + 4
-end
-
-function Lexer:escape(at)
-  local char = self.text:sub(at + 1, at + 1)
-  if char == "u" then return self:unicode(at + 2) end
-  if self.text:sub(at + 1, at + 2) == "{{" then return "{{", at + 3 end
-  if escapes[char] then return escapes[char], at + 2 end
-  self:error(at, at + 2, ("unknown escape `\\%s`"):format(char:match "%g" or ""), "the escapes are \\n \\t \\r \\\\ \\\" \\' \\uXXXX and \\{{")
-  return "", at + 2
-end
-
--- The tokens between `{{` and `}}`.
-function Lexer:interpolation(at)
-  local start, depth, tokens = at, 0, {}
-  self.templates = self.templates + 1
-  local pos = at + 2
-  while true do
-    pos = blank_lines:match(self.text, pos)
-    if pos > #self.text then
-      self:error(start, start + 2, "`{{` is never closed", "write `\\{{` for two braces that are text")
-      break
-    end
-    if depth == 0 and self.text:sub(pos, pos + 1) == "}}" then pos = pos + 2 break end
-    local token
-    token, pos = self:token(pos)
-    if not token then break end
-    if token.value == "{" or token.value == "[" or token.value == "(" then depth = depth + 1 end
-    if token.value == "}" or token.value == "]" or token.value == ")" then depth = depth - 1 end
-    tokens[#tokens + 1] = token
-  end
-  self.templates = self.templates - 1
-  tokens[#tokens + 1] = { type = "end", pos = pos - 2, stop = pos }
-  return { tokens = tokens, pos = start, stop = pos }, pos
-end
-
--- A `"""` string: the first line end goes, and the indentation its lines share.
-local function dedent(parts)
-  local least
-  for i, part in ipairs(parts) do
-    if type(part) == "string" then
-      local text = i == 1 and "\n" .. part or part
-      for indent, at in text:gmatch "\n( *)()" do
-        if text:sub(at, at) ~= "\n" then least = math.min(least or #indent, #indent) end
-      end
-    end
-  end
-  if parts.first_on_line then least = 0 end
-  if not least or least == 0 then return end
-  for i, part in ipairs(parts) do
-    if type(part) == "string" then
-      local text = (i == 1 and "\n" or "") .. part
-      text = text:gsub("\n( *)", function(indent) return "\n" .. indent:sub(least + 1) end)
-      parts[i] = i == 1 and text:sub(2) or text
-    end
-  end
-end
-
-function Lexer:string(pos)
-  local text, quote = self.text, self.text:match('^"""', pos) or self.text:sub(pos, pos)
-  local long = #quote == 3
-  local parts, buffer, at = {}, {}, pos + #quote
-  local plain = long and '^[^"\\{]+' or quote == '"' and '^[^"\\{\n]+' or "^[^'\\{\n]+"
-  local function flush()
-    if #buffer > 0 then parts[#parts + 1] = table.concat(buffer) end
-    buffer = {}
-  end
-  if long and text:sub(at, at) == "\n" then at = at + 1 else parts.first_on_line = long end
-  while true do
-    local from, to = text:find(plain, at)
-    if from then
-      buffer[#buffer + 1] = text:sub(from, to)
-      at = to + 1
-    end
-    if text:sub(at, at + #quote - 1) == quote then break end
-    local char = text:sub(at, at)
-    if char == "" or (char == "\n" and not long) then
-      self:error(pos, pos + #quote, "this string is never closed", not long and "a string over several lines is written \"\"\"…\"\"\"" or nil)
-      flush()
-      return { type = "string", value = parts, pos = pos, stop = at }, at
-    elseif char == "\\" then
-      buffer[#buffer + 1], at = self:escape(at)
-    elseif text:sub(at, at + 1) == "{{" and self.templates < DEEPEST_TEMPLATE then
-      flush()
-      parts[#parts + 1], at = self:interpolation(at)
-    else
-      buffer[#buffer + 1], at = char, at + 1
-    end
-  end
-  flush()
-  if long then dedent(parts) end
-  return { type = "string", value = parts, pos = pos, stop = at + #quote }, at + #quote
 end
 
 -- Tokens ----------------------------------------------------------------------
 
+-- What stands in other languages for something that is written otherwise here.
+local straight = 'strings are written in straight quotes: "…"'
+local foreign = {
+  [";"] = "a statement ends with its line", ["`"] = 'strings are written "…", with {{ }} in them', ["$"] = "names have no `$`",
+  ["&"] = "`AND` or `&&` joins conditions", ["|"] = "`OR` or `||` joins conditions", ["^"] = "a power is written POW(x, 2)",
+  ["“"] = straight, ["”"] = straight, ["„"] = straight, ["‘"] = straight, ["’"] = straight, ["«"] = straight,
+}
+local invisible = { ["\u{A0}"] = "U+00A0", ["\u{200B}"] = "U+200B", ["\u{FEFF}"] = "U+FEFF", ["\u{202F}"] = "U+202F", ["\u{3000}"] = "U+3000" }
+
+local function shown(char)
+  return char:find "%c" and ("\\x%02X"):format(char:byte()) or invisible[char] or char
+end
+
+-- A character that begins no token. The first of a line is reported.
+function Lexer:strange(pos)
+  local bad = self.text:match("^[\194-\244][\128-\191]*", pos) or self.text:sub(pos, pos)
+  local letters = #bad > 1 and not foreign[bad] and not invisible[bad]
+  local stop = letters and self.text:match("^[\128-\255%w_]*()", pos) or pos + #bad
+  if not self.failed then
+    local hint = foreign[bad] or invisible[bad] and "it looks like a space and is none"
+      or letters and "names are made of the letters a to z, digits and `_`" or nil
+    self:error(pos, pos + #bad, ("unexpected character `%s`"):format(shown(bad)), hint)
+  end
+  return { type = "sign", value = "?!", pos = pos, stop = stop }, stop
+end
+
 --- The token at a position, and the position behind it.
 function Lexer:token(pos)
-  local text = self.text
-  local found, stop = word:match(text, pos)
-  if found then return { type = "name", value = found, pos = pos, stop = stop }, stop end
-  found, stop = number:match(text, pos)
-  if found then return { type = "number", value = found, pos = pos, stop = stop }, stop end
-  local char = text:sub(pos, pos)
-  if char == '"' or char == "'" then return self:string(pos) end
-  found, stop = sign:match(text, pos)
-  if found then return { type = "sign", value = found, pos = pos, stop = stop }, stop end
-  local bad = text:match("^[\194-\244][\128-\191]*", pos) or char
-  self:error(pos, pos + #bad, ("unexpected character `%s`"):format(bad:find "%c" and ("\\x%02X"):format(bad:byte()) or bad))
-  return { type = "sign", value = "?!", pos = pos, stop = pos + #bad, bad = true }, pos + #bad
+  local start, value, stop, type = lexeme:match(self.text, pos)
+  if value then return { type = type, value = value, pos = start, stop = stop }, stop end
+  local char = self.text:sub(start, start)
+  if char == '"' or char == "'" then return self:string(start) end
+  return self:strange(start)
 end
 
--- The label of a BRANCH is any text up to the colon, `{{…}}` included.
-function Lexer:label(pos, tokens)
-  local parts, buffer, at = {}, {}, blank:match(self.text, pos)
-  local first = at
+--- The position of the next token inside brackets, where line ends are white space;
+--- nil when a line that begins as a statement does comes first, or any with `one_line`.
+function Lexer:skip_lines(pos, one_line)
   while true do
-    local char = self.text:sub(at, at)
-    if char == ":" or char == "\n" or char == "" then break end
-    if self.text:sub(at, at + 1) == "{{" then
-      if #buffer > 0 then parts[#parts + 1] = table.concat(buffer) end
-      buffer = {}
-      parts[#parts + 1], at = self:interpolation(at)
-    else
-      buffer[#buffer + 1], at = char, at + 1
-    end
+    pos = blank:match(self.text, pos)
+    if self.text:sub(pos, pos) ~= "\n" then return pos end
+    if one_line or statement_line:match(self.text, pos) then return nil end
+    pos = pos + 1
   end
-  if #buffer > 0 then parts[#parts + 1] = table.concat(buffer) end
-  local last = parts[#parts]
-  if type(last) == "string" then parts[#parts] = last:match "^(.-)%s*$" end
-  if parts[#parts] == "" then parts[#parts] = nil end
-  if #parts > 0 then tokens[#tokens + 1] = { type = "label", value = parts, pos = first, stop = at } end
-  return at
 end
+
+-- Brackets --------------------------------------------------------------------
 
 local opening = { ["("] = ")", ["["] = "]", ["{"] = "}" }
-local closing = { [")"] = true, ["]"] = true, ["}"] = true }
+local closed_by = { [")"] = "(", ["]"] = "[", ["}"] = "{" }
 
--- Keeps the brackets that are open; reports one that closes nothing.
-function Lexer:bracket(open, token)
-  if token.type ~= "sign" then return true end
-  if opening[token.value] then
-    open[#open + 1] = token
-  elseif closing[token.value] then
-    local last = open[#open]
-    if not last or opening[last.value] ~= token.value then
-      self:error(token.pos, token.stop, last and ("expected `%s` before `%s`"):format(opening[last.value], token.value)
-        or ("`%s` closes nothing"):format(token.value))
-      return false
-    end
-    open[#open] = nil
-  end
-  return true
+-- The brackets that are open in a logical line, and how many of each kind.
+local function no_brackets()
+  return { ["("] = 0, ["["] = 0, ["{"] = 0, unfit = false }
 end
 
--- A keyword at the start of a line inside open brackets: they were never closed.
-local starts_statement = P "STATE" + "EVENT" + "UPDATE" + "FOREACH" + "WHILE" + "IF" + "ELSE" + "AWAIT" + "TRACK" + "APPEND" + "PARALLEL" + "RETURN" + "WAIT"
-local statement_line = P "\n" * S " \t" ^ 0 * starts_statement * S " \t"
+-- Reports a bracket that does not fit those that are open.
+function Lexer:unfit(open, token)
+  open.unfit = true
+  local last = open[#open]
+  if not last then return self:error(token.pos, token.stop, ("`%s` closes nothing"):format(token.value)) end
+  self:error(token.pos, token.stop, ("expected `%s` before `%s`"):format(opening[last.value], token.value),
+    ("it closes the `%s` of line %d"):format(last.value, (self.source:position(last.pos))))
+end
+
+-- Keeps the brackets that are open. The first of a line that does not fit is
+-- reported; behind it they are only counted, to find the line's end.
+function Lexer:bracket(open, token)
+  if opening[token.value] then
+    open[#open + 1] = token
+    open[token.value] = open[token.value] + 1
+    return
+  end
+  local opens = closed_by[token.value]
+  if not opens then return end
+  if not open.unfit and (#open == 0 or open[#open].value ~= opens) then self:unfit(open, token) end
+  if open[opens] == 0 then return end
+  repeat
+    local last = table.remove(open)
+    open[last.value] = open[last.value] - 1
+  until last.value == opens
+end
+
+-- Lines -------------------------------------------------------------------------
+
+-- The position of the next token of a logical line; nil at its end.
+function Lexer:next_token(pos, open)
+  pos = #open > 0 and self:skip_lines(pos) or blank:match(self.text, pos)
+  if pos <= #self.text and self.text:sub(pos, pos) ~= "\n" then return pos end
+end
+
+-- The next token of a logical line, and the position behind it; nil at the line's end.
+function Lexer:line_token(pos, open)
+  local start, value, stop, type = lexeme:match(self.text, pos)
+  if value then return { type = type, value = value, pos = start, stop = stop }, stop end
+  local at = self:next_token(start, open)
+  if at then return self:token(at) end
+end
 
 -- One logical line from `pos`; gives its tokens and where it ends.
 function Lexer:logical_line(pos)
-  local tokens, open, good = {}, {}, true
-  while true do
-    local after = blank:match(self.text, pos)
-    if #open > 0 and self.text:sub(after, after) == "\n" then
-      if statement_line:match(self.text, after) then break end
-      pos = after + 1
-      goto continue
+  local tokens, open, stop = {}, no_brackets(), pos
+  local token, after = self:line_token(pos, open)
+  while token do
+    stop = after
+    if token.type == "sign" then self:bracket(open, token) end
+    if token.open then open.unfit = true end -- the rest of its line is given up, brackets and all
+    local before = tokens[#tokens]
+    tokens[#tokens + 1] = token
+    if token.value == "BRANCH" and token.type == "name" and (not before or before.value == ":") then
+      stop = self:label(stop, tokens)
     end
-    pos = after
-    if pos > #self.text or self.text:sub(pos, pos) == "\n" then break end
-    do
-      local token
-      token, pos = self:token(pos)
-      good = self:bracket(open, token) and not token.bad and good
-      local before = tokens[#tokens]
-      tokens[#tokens + 1] = token
-      if token.value == "BRANCH" and token.type == "name" and (not before or before.value == ":") then
-        pos = self:label(pos, tokens)
-      end
-    end
-    ::continue::
+    token, after = self:line_token(stop, open)
   end
-  if #open > 0 then
-    local bracket = open[#open]
-    self:error(bracket.pos, bracket.stop, ("`%s` is never closed"):format(bracket.value))
-    good = false
+  local last = open[#open]
+  if last and not open.unfit then
+    self:error(last.pos, last.stop, ("`%s` is never closed"):format(last.value), ("a `%s` is missing"):format(opening[last.value]))
   end
-  tokens[#tokens + 1] = { type = "end", pos = pos, stop = pos }
-  return tokens, pos, good
+  local finish = self.text:match("^[ \t]*()", stop)
+  tokens[#tokens + 1] = { type = "end", pos = finish, stop = finish }
+  return tokens, self.text:find("\n", stop, true) or #self.text + 1
+end
+
+-- A tab is as wide as eight spaces, for what is wrong to be wrong once.
+local function width(indentation)
+  local columns = 0
+  for char in indentation:gmatch "." do
+    columns = char == "\t" and (columns // 8 + 1) * 8 or columns + 1
+  end
+  return columns
+end
+
+-- The logical line whose first line starts at `start` and its text at `code`; and
+-- where the next one starts.
+function Lexer:line(start, code)
+  self.failed = false
+  local indentation = self.text:sub(start, code - 1)
+  local tab = indentation:find("\t", 1, true)
+  if tab then self:error(start + tab - 1, start + tab, "a tab in the indentation", "indent with spaces") end
+  local tokens, stop = self:logical_line(code)
+  return { indent = tab and width(indentation) or #indentation, pos = code, tokens = tokens, good = not self.failed, tabbed = tab ~= nil }, stop + 1
 end
 
 --- Cuts a source into logical lines.
----@param source table
+---@param source orchlua.Source
 ---@param diagnostics table[]
----@return { indent: integer, pos: integer, tokens: orchlua.Token[], good: boolean, heading: string? }[]
+---@return orchlua.Line[]
 function M.lines(source, diagnostics)
-  local self = setmetatable({ text = source.text, diagnostics = diagnostics, templates = 0 }, Lexer)
+  local self = setmetatable({ source = source, text = source.text, diagnostics = diagnostics, templates = 0, multiline = true }, Lexer)
   local text, lines, pos = source.text, {}, 1
   while pos <= #text do
-    local start = pos
     local title, after = heading:match(text, pos)
     if title then
       lines[#lines + 1] = { heading = title:match "^(.-)%s*$", pos = pos, stop = after }
       pos = after + 1
     else
-      local first = text:match("^[ \t]*()", pos)
-      local code = blank:match(text, first)
-      if text:sub(code, code) == "\n" or code > #text then
-        pos = code + 1
-      else
-        local before = #diagnostics
-        local tab = text:sub(start, first - 1):find("\t", 1, true)
-        if tab then self:error(start + tab - 1, start + tab, "a tab in the indentation", "indent with spaces") end
-        local tokens, stop, good = self:logical_line(code)
-        lines[#lines + 1] = { indent = first - start, pos = code, tokens = tokens, good = good and #diagnostics == before }
+      local code = text:match("^[ \t]*()", pos)
+      local stop = blank:match(text, code)
+      if stop > #text or text:sub(stop, stop) == "\n" then
         pos = stop + 1
+      else
+        lines[#lines + 1], pos = self:line(pos, code)
       end
     end
   end

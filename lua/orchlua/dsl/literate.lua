@@ -21,18 +21,37 @@ end
 
 -- Front matter ------------------------------------------------------------------
 
+local kept = { "name", "version", "description", "security_profile", "capabilities" }
+
+-- The mapping that YAML text holds; nil and what is wrong, and on which of its lines.
+local function mapping(text)
+  local ok, parsed = pcall(require("lyaml").load, text)
+  if not ok then
+    local line, message = tostring(parsed):match "(%d+):%d+: (.*)$"
+    return nil, "the front matter is no YAML: " .. (message or tostring(parsed)), tonumber(line) or 1
+  end
+  if parsed == nil or text:find "^%s*$" then return {} end
+  if type(parsed) ~= "table" or #parsed > 0 then return nil, "the front matter is no YAML mapping", 1 end
+  local front = {}
+  for _, key in ipairs(kept) do front[key] = parsed[key] end
+  return front
+end
+
+-- The front matter and the line after it. One that opens and never closes counts
+-- as wrong when a field follows, for its security profile not to be passed over.
 local function front_matter(lines, diagnostics)
-  if lines[1] ~= "---" then return nil, 1 end
+  if not lines[1]:find "^%-%-%-%s*$" then return nil, 1 end
+  local function wrong(line, message)
+    diagnostics[#diagnostics + 1] = { severity = "error", line = line, message = message }
+  end
   for i = 2, #lines do
-    if lines[i] == "---" or lines[i] == "..." then
-      local ok, parsed = pcall(function() return require("lyaml").load(table.concat(lines, "\n", 2, i - 1)) end)
-      if ok and type(parsed) == "table" then return parsed, i + 1 end
-      diagnostics[#diagnostics + 1] = {
-        severity = "error", line = 2, message = "the front matter is no YAML mapping" .. (ok and "" or ": " .. tostring(parsed):gsub("^.-:%d+: ", "")),
-      }
-      return nil, i + 1
+    if lines[i]:find "^%-%-%-%s*$" or lines[i]:find "^%.%.%.%s*$" then
+      local front, message, line = mapping(table.concat(lines, "\n", 2, i - 1))
+      if not front then wrong(line + 1, message) end
+      return front, i + 1
     end
   end
+  if (lines[2] or ""):find "^[%w_]+:" then wrong(1, "the front matter is never closed") end
   return nil, 1
 end
 
@@ -43,7 +62,7 @@ local function starts_as_program(body)
     if line:find "^##" then return true end
     local first = line:match "^%s*(%S+)"
     if first and first:sub(1, 1) ~= "#" then
-      local word = first:match "^(%u+)"
+      local word = first:match "^%u+%f[^%w_]"
       for _, statement in ipairs(words.statements) do
         if word == statement then return true end
       end
@@ -71,10 +90,11 @@ local function closes(line, mark)
   return found ~= nil and #found >= #mark and found == mark:sub(1, 1):rep(#found)
 end
 
---- The slug of a title: lower case, words joined by `-`.
+--- The slug of a title: lower case, words joined by `-`. Letters beyond ASCII stay as they are.
 ---@param title string
+---@return string
 function M.slug(title)
-  local slug = title:lower():gsub("[^%w%s_-]", ""):gsub("%s+", "-"):gsub("%-%-+", "-")
+  local slug = title:lower():gsub("[^%w%s_\128-\255-]", ""):gsub("%s+", "-"):gsub("%-%-+", "-")
   return (slug:match "^%-*(.-)%-*$")
 end
 
@@ -122,6 +142,14 @@ local function block_at(lines, i, indent, mark)
   return body, last + 1
 end
 
+-- The heading on a line: `# …`, or text that the next line underlines.
+local function heading_at(lines, i)
+  local title = lines[i]:match "^#+%s+(.-)%s*#*%s*$"
+  if title or lines[i]:find "^%s*$" or lines[i]:find "^%s*[-*+>|]" then return title end
+  local under = lines[i + 1] or ""
+  if under:find "^===*%s*$" or under:find "^%-%-%-*%s*$" then return lines[i]:match "^%s*(.-)%s*$" end
+end
+
 --- Finds the programs of a Markdown file.
 ---@param text string
 ---@return { front: table?, programs: orchlua.LiterateProgram[], diagnostics: table[] }
@@ -135,7 +163,7 @@ function M.programs(text)
       if is_program(info, body) then add_program(programs, body, heading, i + 1, #indent) end
       i = after
     else
-      heading = lines[i]:match "^#+%s+(.-)%s*#*%s*$" or heading
+      heading = heading_at(lines, i) or heading
       i = i + 1
     end
   end
@@ -147,8 +175,9 @@ end
 ---@param selector string
 ---@return orchlua.LiterateProgram? program, string? message
 function M.find(programs, selector)
-  local by_number, matching = programs[math.tointeger(tonumber(selector)) or 0], {}
+  local by_number, matching = selector:find "^%d+$" and programs[math.tointeger(tonumber(selector)) or 0], {}
   if by_number then return by_number end
+  selector = selector:lower()
   for _, program in ipairs(programs) do
     if program.slug == selector then return program end
     if selector ~= "" and program.slug:sub(1, #selector) == selector then matching[#matching + 1] = program end

@@ -36,8 +36,28 @@ local function line_of(self, pos)
   return low
 end
 
-local function length(text)
-  return utf8.len(text) or #text
+-- Code points; a byte that is part of none counts as one.
+local function length(text, first, last)
+  local count = 0
+  while first <= last do
+    local found, bad = utf8.len(text, first, last, true)
+    if found then return count + found end
+    count = count + utf8.len(text, first, bad - 1, true) + 1
+    first = bad + 1
+  end
+  return count
+end
+
+-- The column of a position in this text. Positions mostly come in their order:
+-- the last one is kept, so that a long line is not counted anew for each.
+local function column_of(self, start, pos)
+  local from, column = start, 1
+  local last = self.last
+  if last and last.start == start and last.pos <= pos then from, column = last.pos, last.column end
+  column = column + length(self.text, from, math.min(pos - 1, #self.text))
+  local continued = self.text:find("^[\128-\191]", pos)
+  if not continued then self.last = { start = start, pos = pos, column = column } end
+  return column
 end
 
 --- Line and column of a position: 1-based, the column in code points.
@@ -46,21 +66,29 @@ end
 ---@return integer column
 function Source:position(pos)
   local line = line_of(self, pos)
-  local before = self.text:sub(self.starts[line], pos - 1)
-  return line + self.first_line - 1, length(before) + 1 + self.indent
+  return line + self.first_line - 1, column_of(self, self.starts[line], pos) + self.indent
 end
 
 --- The text of a line of the file.
 ---@param line integer
+---@return string
 function Source:line(line)
   local start = self.starts[line - self.first_line + 1]
   return start and self.text:match("[^\n]*", start) or ""
 end
 
--- The characters `first` to `last` of a line.
-local function characters(text, first, last)
-  if not utf8.len(text) then return text:sub(first, last) end
-  return text:sub(utf8.offset(text, first) or #text + 1, (utf8.offset(text, last + 1) or #text + 1) - 1)
+-- The part of a wide line that is shown: about a hundred characters around a column.
+-- Gives its text and how many columns the caret moves to the left.
+local function window(text, column)
+  local characters = {}
+  for character in text:gmatch "[%z\1-\127\194-\244][\128-\191]*" do characters[#characters + 1] = character end
+  local count = #characters
+  if count <= WIDEST then return text, 0 end
+  local offset = math.max(0, math.min(column - WIDEST // 3, count - WIDEST))
+  if offset > 0 then characters[offset + 1] = "…" end
+  local last = offset + WIDEST
+  if last < count then characters[last] = "…" end
+  return table.concat(characters, "", offset + 1, last), offset
 end
 
 --- The source line of a position and, below it, a caret (`^~~~`) under the span.
@@ -68,18 +96,14 @@ end
 ---@param stop? integer   where the span ends
 ---@return string
 function Source:excerpt(pos, stop)
-  local line, column = self:position(pos)
-  column = column - self.indent
-  local text = self:line(line):gsub("\t", " ")
-  local line_stop = self.starts[line - self.first_line + 1] + #text
-  local width = math.max(1, length(self.text:sub(pos, math.min(stop or pos, line_stop) - 1)))
-  local offset = 0
-  if length(text) > WIDEST then
-    offset = math.max(0, math.min(column - WIDEST // 3, length(text) - WIDEST))
-    text = (offset > 0 and "…" or "") .. characters(text, offset + (offset > 0 and 2 or 1), offset + WIDEST) .. "…"
-  end
-  width = math.min(width, math.max(1, WIDEST - (column - offset) + 1))
-  return ("%s\n%s^%s"):format(text, (" "):rep(column - offset - 1), ("~"):rep(width - 1))
+  local line = line_of(self, pos)
+  local start = self.starts[line]
+  local text = self.text:match("[^\n]*", start)
+  local column = column_of(self, start, pos)
+  local last = math.min((stop or pos) - 1, start + #text - 1)
+  local shown, offset = window(text:gsub("\t", " "), column)
+  local width = math.max(1, math.min(length(self.text, pos, last), WIDEST + offset - column + 1))
+  return ("%s\n%s^%s"):format(shown, (" "):rep(column - offset - 1), ("~"):rep(width - 1))
 end
 
 return M

@@ -1,19 +1,32 @@
--- Parses statements: one function for each keyword, called behind it. The node's
--- place is set by the caller; a block's header sets its own `stop`.
+-- Parses the headers of statements and of their clauses: one function for each
+-- keyword, called behind it. It gives the node, and what `opens` gave when a block
+-- follows; the block itself is `grammar`'s matter.
 
+local cursors = require "orchlua.dsl.cursor"
 local expressions = require "orchlua.dsl.expression"
 local words = require "orchlua.dsl.words"
 
 local M = {}
 
--- A block's statement ends, for messages, where its header does.
-local function header(self, node)
-  node.stop = self:last_stop()
-  return node
+---@class orchlua.Opened
+---@field owner table    the node, or the part of one, that the block belongs to
+---@field field string   where the block goes in it
+---@field what string    what the `:` stands behind, for messages
+
+local no_colon = { ["="] = "`==` compares", ["then"] = "a block begins with `:`", ["do"] = "a block begins with `:`", ["{"] = "a block begins with `:`" }
+no_colon.THEN, no_colon.DO = no_colon["then"], no_colon["do"]
+
+-- Takes the `:` that opens a block.
+local function opens(self, owner, field, what)
+  owner.stop = owner.stop or self:last_stop()
+  self:expect(":", "after " .. what, self:finished() and "a block begins with `:`" or no_colon[self:peek().value])
+  return { owner = owner, field = field, what = what }
 end
 
-local function path(self, tight)
+-- What may be assigned to: a name, or a path that begins with one.
+local function path(self, keyword, tight)
   local token = self:peek()
+  if self:finished() or self:is "=" then self:fail(("expected a name after %s, and found %s"):format(keyword, cursors.describe(token))) end
   if words.reserved[token.value] then self:name() end
   local target = self:postfix(tight)
   local inner = target
@@ -27,24 +40,28 @@ end
 
 -- Assignments ---------------------------------------------------------------------
 
-local function assignment(tag)
+local function assignment(keyword, tag)
   return function(self)
-    local target = path(self)
-    self:expect("=", "after the name", self:is "==" and "`=` assigns" or nil)
+    local target = path(self, keyword)
+    self:expect("=", "after the name", (self:is "==" or self:is ":") and "`=` assigns" or nil)
     return { tag = tag, target = target, value = self:expression() }
   end
 end
 
-M.STATE, M.UPDATE, M.SET = assignment "State", assignment "Update", assignment "Update"
+M.STATE, M.UPDATE, M.SET = assignment("STATE", "State"), assignment("UPDATE", "Update"), assignment("SET", "Update")
 
 function M.INPUT(self)
   local name = self:name "the input's name"
+  if self:is ":" then self:fail("expected `=` or the end of the line, and found `:`", ("INPUT %s = default"):format(name.name)) end
   return { tag = "Input", name = name, default = self:accept "=" and self:expression() or nil }
 end
 
 function M.APPEND(self)
-  local target = path(self, true)
+  local target = path(self, "APPEND", true)
   if self:finished() then self:fail("expected a value to append", "APPEND list value") end
+  if self:is "," or self:is "=" then
+    self:fail(("expected a value to append, and found %s"):format(cursors.describe(self:peek())), "APPEND list value, with a space between them")
+  end
   return { tag = "Append", target = target, value = self:expression() }
 end
 
@@ -54,106 +71,46 @@ end
 
 -- Control --------------------------------------------------------------------------
 
-local function condition(self, keyword)
-  local cond = self:expression()
-  if self:is "=" then self:fail(("expected `:` after the condition of %s, and found `=`"):format(keyword), "`==` compares") end
-  return cond
-end
-
-local function clause(self, keyword, pos)
-  local found = { pos = pos, cond = condition(self, keyword) }
-  found.stop = self:last_stop()
-  found.body = self:block("the condition of " .. keyword)
-  return found
+-- A condition and its block, one of those of an IF.
+local function clause(self, node, keyword, token)
+  local found = { pos = token.pos, cond = self:expression() }
+  local opened = opens(self, found, "body", "the condition of " .. keyword)
+  node.clauses[#node.clauses + 1] = found
+  return opened
 end
 
 function M.IF(self, token)
-  local node = { tag = "If", clauses = { clause(self, "IF", token.pos) } }
-  node.stop = node.clauses[1].stop
-  while true do
-    local pos = self.parser.lines[self.parser.next] and self.parser.lines[self.parser.next].pos
-    if self:clause "ELIF" then
-      node.clauses[#node.clauses + 1] = clause(self, "ELIF", pos)
-    elseif self:clause "ELSE" then
-      if not self:accept "IF" then
-        node.otherwise = self:block "ELSE"
-        return node
-      end
-      node.clauses[#node.clauses + 1] = clause(self, "ELSE IF", pos)
-    else
-      return node
-    end
-  end
+  local node = { tag = "If", clauses = {} }
+  local opened = clause(self, node, "IF", token)
+  node.stop = opened.owner.stop
+  return node, opened
 end
 
 function M.WHILE(self)
-  local node = header(self, { tag = "While", cond = condition(self, "WHILE") })
-  node.stop = self:last_stop()
-  node.body = self:block "the condition of WHILE"
-  return node
+  local node = { tag = "While", cond = self:expression() }
+  return node, opens(self, node, "body", "the condition of WHILE")
 end
 
 function M.FOREACH(self)
+  if self:is "(" then self:fail("expected the element's name, and found `(`", "FOREACH key, value IN object:") end
   local node = { tag = "Foreach", var = self:name "the element's name" }
   if self:accept "," then node.key, node.var = node.var, self:name "the value's name" end
   self:expect("IN", "after the name", "FOREACH item IN list:")
   node.list = self:expression()
-  header(self, node)
-  node.body = self:block "the list of FOREACH"
-  return node
+  return node, opens(self, node, "body", "the list of FOREACH")
 end
 
 function M.BREAK() return { tag = "Break" } end
 function M.CONTINUE() return { tag = "Continue" } end
 
--- The CASE lines under a SWITCH, or at its own indentation.
-local function cases(self, node)
-  while self:clause "CASE" do
-    local case = { pos = self.line.pos, values = {} }
-    repeat case.values[#case.values + 1] = self:expression() until not self:accept ","
-    case.stop = self:last_stop()
-    case.body = self:block "the values of CASE"
-    node.cases[#node.cases + 1] = case
-  end
-  if self:clause "DEFAULT" then node.default = self:block "DEFAULT" end
-end
-
 function M.SWITCH(self)
-  local node = header(self, { tag = "Switch", subject = self:expression(), cases = {} })
-  node.stop = self:last_stop()
-  self:expect(":", "after the value of SWITCH")
-  if not self:finished() then self:fail("the CASE lines stand under SWITCH", "start a new line, indented deeper") end
-  self.opened = true
-  local outer, ahead = self.indent, self.parser:indent_ahead()
-  self.indent = ahead or outer
-  cases(self, node)
-  local line = self.parser.lines[self.parser.next]
-  if #node.cases == 0 and not node.default then
-    self:fail("expected CASE under SWITCH", "CASE \"value\": …", { pos = node.subject.pos, stop = node.subject.stop })
-  end
-  if line and line.indent and line.indent == self.indent and self.indent > outer and line.good then
-    self.parser.next = self.parser.next + 1
-    self.tokens, self.at = line.tokens, 1
-    self:fail(("expected CASE or DEFAULT in a SWITCH, and found `%s`"):format(line.tokens[1].value), "DEFAULT comes last")
-  end
-  self.indent = outer
-  return node
+  local node = { tag = "Switch", subject = self:expression(), cases = {} }
+  return node, opens(self, node, "cases", "the value of SWITCH")
 end
 
-function M.TRY(self, token)
-  local node = { tag = "Try", stop = token.stop, body = self:block "TRY" }
-  if self:clause "CATCH" then
-    local catch = { pos = self.line.pos }
-    if not self:is ":" then catch.var = self:name "the error's name" end
-    catch.stop = self:last_stop()
-    catch.body = self:block "CATCH"
-    node.catch = catch
-  end
-  if self:clause "FINALLY" then node.finally = self:block "FINALLY" end
-  if not node.catch and not node.finally then
-    self:fail("a TRY has a CATCH, a FINALLY or both", "put CATCH e: under its block", token)
-  end
-  return node
+function M.TRY(self)
+  local node = { tag = "Try" }
+  return node, opens(self, node, "body", "TRY")
 end
 
 -- Side by side -----------------------------------------------------------------------
@@ -161,15 +118,14 @@ end
 function M.PARALLEL(self)
   local node = { tag = "Parallel" }
   if self:accept "(" then
-    local name = self:name "`limit`"
-    if name.name ~= "limit" then self:fail("PARALLEL takes a limit", "PARALLEL(limit: 3):", { pos = name.pos, stop = name.stop }) end
-    self:expect(":", "after `limit`")
+    if not self:is "limit" then self:fail(("expected `limit`, and found %s"):format(cursors.describe(self:peek())), "PARALLEL(limit: 3):") end
+    self:take()
+    self:expect(":", "after `limit`", "PARALLEL(limit: 3):")
     node.limit = self:expression()
+    self:accept ","
     self:expect(")", "after the limit")
   end
-  header(self, node)
-  node.body = self:block "PARALLEL"
-  return node
+  return node, opens(self, node, "body", "PARALLEL")
 end
 
 function M.BRANCH(self)
@@ -178,9 +134,7 @@ function M.BRANCH(self)
     self:take()
     node.label = expressions.template(self, token)
   end
-  header(self, node)
-  node.body = self:block "the label of BRANCH"
-  return node
+  return node, opens(self, node, "body", node.label and "the label of BRANCH" or "BRANCH")
 end
 
 -- The world ---------------------------------------------------------------------------
@@ -193,13 +147,13 @@ local function event_name(self)
   while self:peek().pos == stop and self:peek().type ~= "end" do
     local token = self:peek()
     if not (token.type == "name" or token.type == "number" or token.value == ":" or token.value == "-" or token.value == ".") then break end
-    parts[#parts + 1] = token.type == "number" and token.value or token.value
+    parts[#parts + 1] = token.value
     stop = token.stop
     self:take()
   end
   local name = table.concat(parts)
   if not name:find "^[%w_.-]+:[%w_.:-]*[%w_]$" then
-    self:fail(("`%s` is no event's name"):format(name), "an event's name has two parts: agent:status", { pos = first.pos, stop = stop })
+    self:fail(("`%s` is no event's name"):format(name), "an event's name has two parts or more, without spaces: agent:status", { pos = first.pos, stop = stop })
   end
   return name, first.pos
 end
@@ -216,6 +170,10 @@ local function source(self)
   local token = self:peek()
   local mode = token.type == "name" and (token.value == "ANY" or token.value == "ALL") and self:peek(1).value == "(" and token.value:lower()
   if not mode then
+    if token.type == "name" and (token.value == "ANY" or token.value == "ALL") then
+      self:take()
+      self:fail(("expected `(` after %s, and found %s"):format(token.value, cursors.describe(self:peek())), ("FROM %s(list)"):format(token.value))
+    end
     local value = self:expression()
     return { mode = "one", value = value, pos = value.pos, stop = value.stop }
   end
@@ -241,20 +199,17 @@ end
 function M.AWAIT(self)
   local node = { tag = "Await" }
   await_head(self, node)
-  header(self, node)
-  if self:is ":" then
-    node.body = self:block "AWAIT"
-  end
-  if self:clause "TIMEOUT" then node.on_timeout = self:block "TIMEOUT" end
-  return node
+  if self:finished() then return node end
+  return node, opens(self, node, "body", "AWAIT")
 end
 
 function M.SEND(self)
-  if self:is "{" and not (self:peek(1).value == "{" and self:peek(1).pos == self:peek().stop) then
+  if self:is "{" and not self:braces_ahead() then
     return { tag = "Send", options = self:expression() }
   end
   local to = self:postfix(true)
   if self:finished() then self:fail("expected a message after the agent", "SEND agent message") end
+  if self:is "," then self:fail("expected a message after the agent, and found `,`", "SEND agent message, with a space between them") end
   return { tag = "Send", to = to, message = self:expression() }
 end
 
@@ -264,15 +219,19 @@ function M.SHARE(self)
   return { tag = "Share", name = name, with = self:expression() }
 end
 
+-- A bare word is a kind itself; a path, a string or `{{…}}` is evaluated.
+local function entity_kind(self)
+  local token, following = self:peek(), self:peek(1)
+  local bare = token.type == "name" and (following.pos > token.stop or following.type == "end")
+  if not bare then return self:postfix(true) end
+  local name = self:name "the entity's kind"
+  return { tag = "String", value = name.name, pos = name.pos, stop = name.stop }
+end
+
 function M.PERSIST(self)
-  local token = self:peek()
-  local kind
-  if token.type == "name" and self:peek(1).value == "{" then
-    self:take()
-    kind = { tag = "String", value = token.value, pos = token.pos, stop = token.stop }
-  else
-    kind = self:postfix(true)
-  end
+  if self:is "{" and not self:braces_ahead() then self:fail("expected the entity's kind, and found `{`", "PERSIST kind {key: …, data: …}") end
+  local kind = entity_kind(self)
+  if self:finished() then self:fail("expected the entity's key and data", "PERSIST kind {key: …, data: …}") end
   return { tag = "Persist", kind = kind, data = self:expression() }
 end
 
@@ -286,6 +245,66 @@ end
 
 function M.FAIL(self)
   return { tag = "Fail", value = self:expression() }
+end
+
+-- Clauses -----------------------------------------------------------------------------
+
+local If, Switch, Try, Await = {}, {}, {}, {}
+
+--- For each statement that has clauses, the functions of their keywords: they put what
+--- they read into the node.
+---@type table<string, table<string, fun(self: orchlua.Cursor, node: orchlua.Node, token: orchlua.Token): orchlua.Opened>>
+M.clauses = { If = If, Switch = Switch, Try = Try, Await = Await }
+
+-- Fails when the node has a clause that must be the last, or be there once.
+local function unless(self, there, token, message)
+  if there then self:fail(message, nil, token) end
+end
+
+function If.ELIF(self, node, token)
+  unless(self, node.otherwise, token, "ELIF stands before ELSE")
+  return clause(self, node, "ELIF", token)
+end
+
+function If.ELSE(self, node, token)
+  unless(self, node.otherwise, token, "this IF has an ELSE already")
+  if self:accept "IF" then return clause(self, node, "ELSE IF", token) end
+  if self:is "if" then self:fail("expected `:` after ELSE, and found `if`", "keywords are upper case: ELSE IF") end
+  return opens(self, node, "otherwise", "ELSE")
+end
+
+function Switch.DEFAULT(self, node, token)
+  unless(self, node.default, token, "this SWITCH has a DEFAULT already")
+  return opens(self, node, "default", "DEFAULT")
+end
+
+function Switch.CASE(self, node, token)
+  unless(self, node.default, token, "CASE stands before DEFAULT")
+  local case = { pos = token.pos, values = {} }
+  repeat case.values[#case.values + 1] = self:expression() until not self:accept ","
+  local opened = opens(self, case, "body", "the values of CASE")
+  node.cases[#node.cases + 1] = case
+  return opened
+end
+
+function Try.CATCH(self, node, token)
+  unless(self, node.catch, token, "this TRY has a CATCH already")
+  unless(self, node.finally, token, "CATCH stands before FINALLY")
+  local catch = { pos = token.pos }
+  if not self:is ":" then catch.var = self:name "the error's name" end
+  local opened = opens(self, catch, "body", "CATCH")
+  node.catch = catch
+  return opened
+end
+
+function Try.FINALLY(self, node, token)
+  unless(self, node.finally, token, "this TRY has a FINALLY already")
+  return opens(self, node, "finally", "FINALLY")
+end
+
+function Await.TIMEOUT(self, node, token)
+  unless(self, node.on_timeout, token, "this AWAIT has a TIMEOUT block already")
+  return opens(self, node, "on_timeout", "TIMEOUT")
 end
 
 return M
