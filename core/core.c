@@ -8,6 +8,7 @@ static const luaL_Reg modules[] = {
   { "value", orchlua_open_value },
   { "json", orchlua_open_json },
   { "digest", orchlua_open_digest },
+  { "snapshot", orchlua_open_snapshot },
   { "loop", orchlua_open_loop },
   { "terminal", orchlua_open_terminal },
   { NULL, NULL }

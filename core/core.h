@@ -56,6 +56,7 @@ const char *orchlua_push_json(lua_State *L, int index, const char *indent, size_
 int orchlua_open_value(lua_State *L);
 int orchlua_open_json(lua_State *L);
 int orchlua_open_digest(lua_State *L);
+int orchlua_open_snapshot(lua_State *L);
 int orchlua_open_loop(lua_State *L);
 int orchlua_open_terminal(lua_State *L);
 

@@ -25,7 +25,7 @@ enum {
 };
 
 static const struct kind *const kinds[] = {
-  &orchlua_timer, &orchlua_signal, &orchlua_process, &orchlua_request
+  &orchlua_timer, &orchlua_signal, &orchlua_watch, &orchlua_process, &orchlua_request, &orchlua_database
 };
 
 /* Buffers ---------------------------------------------------------------- */
@@ -583,6 +583,8 @@ static const luaL_Reg methods[] = {
   { "pending_signal", orchlua_loop_pending_signal },
   { "process", orchlua_loop_process },
   { "request", orchlua_loop_request },
+  { "watch", orchlua_loop_watch },
+  { "database", orchlua_loop_database },
   { "resume", loop_resume },
   { "defer", loop_defer },
   { "handles", loop_handles },

@@ -1,5 +1,5 @@
 /* Private to the files of the loop: loop.c and one file for each kind of
- * handle (timer, signal, process, http). libuv's and libcurl's callbacks only
+ * handle (timer, signal, watch, process, http, database). libuv's and libcurl's callbacks only
  * fill C structs and call `orchlua_ready`; Lua is entered from `loop:turn`
  * alone, after libuv has returned, in the order in which things got ready. */
 #ifndef ORCHLUA_LOOP_H
@@ -125,12 +125,14 @@ void orchlua_kill_children(struct loop *loop);
 /* Frees libcurl's side. Every request has ended. */
 void orchlua_close_web(struct loop *loop);
 
-extern const struct kind orchlua_timer, orchlua_signal, orchlua_process, orchlua_request;
+extern const struct kind orchlua_timer, orchlua_signal, orchlua_process, orchlua_request, orchlua_watch, orchlua_database;
 
 int orchlua_loop_timer(lua_State *L);
 int orchlua_loop_signal(lua_State *L);
 int orchlua_loop_pending_signal(lua_State *L);
 int orchlua_loop_process(lua_State *L);
 int orchlua_loop_request(lua_State *L);
+int orchlua_loop_watch(lua_State *L);
+int orchlua_loop_database(lua_State *L);
 
 #endif
