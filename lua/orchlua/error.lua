@@ -13,6 +13,7 @@ local M = {}
 local Error = { __name = "orchlua.Error" }
 Error.__index = Error
 Error.__tostring = function(self) return self.message end
+M.Error = Error
 
 --- Makes an error object. `fields` (optional) is a table of further fields
 --- (`line`, `agent_id`, `status`, …); it becomes the object itself.

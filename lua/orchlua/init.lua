@@ -2,9 +2,8 @@
 -- Lua may wait for. Everything else is behind it; the reading order is
 -- `dsl/init.lua` (compiling), `runtime.lua` (driving), `run/init.lua` (one run).
 
-local builtin_methods = require "orchlua.functions.methods"
+local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"
-local dsl = require "orchlua.dsl"
 local io = require "orchlua.io"
 local literate = require "orchlua.dsl.literate"
 local runtime = require "orchlua.runtime"
@@ -14,28 +13,15 @@ local value = core.value
 
 local M = { null = value.null, _VERSION = "0.1.0" }
 
-local function known_methods()
-  local methods = {}
-  for name, method in pairs(builtin_methods) do
-    if type(method) == "table" then methods[name] = method end
-  end
-  return methods
-end
-
 --- Compiles a program.
 ---@param source string
 ---@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table? }  `config`: whose functions it may call, checked
 ---@return orchlua.Program? program
 ---@return table[] diagnostics   when it fails, the errors `{line, column, message, hint}`; else the warnings
+---@return table[]? all          when it fails, errors and warnings
 function M.compile(source, options)
   if type(source) ~= "string" then error("orchlua.compile takes the program's text", 2) end
-  options = options or {}
-  local program, diagnostics = dsl.compile(source, {
-    name = options.name or "program", first_line = options.first_line, indent = options.indent, known = options.known,
-    functions = runtime.signatures(options.config), methods = known_methods(),
-  })
-  if program then return program, diagnostics end
-  return nil, dsl.errors(diagnostics), diagnostics
+  return compiler.compile(source, options)
 end
 
 --- Makes a runtime; `orchlua.runtime { config = { agents = … } }`.

@@ -1,7 +1,7 @@
 -- The runtime: drives runs and stands between them and the world. Each turn it
--- resumes what is ready, then performs what the runs left in their outboxes
--- (calls, records), then fires what is due and lets the loop wait. Nothing is
--- global: a process may have several.
+-- resumes what is ready, has the journal commit what that led to, performs what the
+-- runs left in their outboxes (calls, records), fires what is due and lets the loop
+-- wait. Runs in memory have no journal. Nothing is global: a process may have several.
 
 local agents = require "orchlua.agents"
 local builtin_functions = require "orchlua.functions"
@@ -10,15 +10,21 @@ local clock = require "orchlua.clock"
 local config = require "orchlua.config"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local journal = require "orchlua.journal"
+local lfs = require "lfs"
+local memory = require "orchlua.store.memory"
 local operators = require "orchlua.run.operators"
+local policy = require "orchlua.policy"
 local queue = require "orchlua.agents.queue"
 local random = require "orchlua.random"
+local reply = require "orchlua.run.reply"
+local resume = require "orchlua.resume"
 local runs = require "orchlua.run"
-local store = require "orchlua.store.memory"
+local sqlite = require "orchlua.store.sqlite"
 local subrun = require "orchlua.run.subrun"
 local task = require "orchlua.task"
 
-local value = core.value
+local json, value = core.json, core.value
 
 local M = {}
 
@@ -31,7 +37,7 @@ Runtime.__index = Runtime
 
 local option_names = {
   store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true,
-  compile_file = true,
+  compile_file = true, durability = true, retention = true,
 }
 
 local function checked_config(given)
@@ -42,56 +48,83 @@ local function checked_config(given)
   return checked
 end
 
+local function new_clock(options, loop)
+  return options.virtual_time and clock.virtual() or clock.real(loop, core.loop.clock)
+end
+
+local function new_runtime(options, loop)
+  return setmetatable({
+    loop_handle = loop, options = options, tasks = task.new(), runs = {}, order = {}, alive = 0, clock = new_clock(options, loop),
+    outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
+    seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
+  }, Runtime)
+end
+
+-- Opens the store; with a file behind it, runs have a journal.
+local function open_store(self, path)
+  if not path or path == ":memory:" then
+    self.store = memory.new()
+    return
+  end
+  if self.clock.virtual then return errors.new("store", "virtual time is for runs in memory: leave out the store") end
+  local opened, err = sqlite.open(self.loop_handle, path, { relaxed = self.options.durability == "relaxed" })
+  if not opened then return err end
+  self.store = opened
+  self.journal = journal.new(opened, {
+    perform = function(run, effects) self:perform(run, effects) end,
+    stop = function(run, problem) self:stop(run, problem) end,
+    ended = function(run) self:ended(run) end,
+  })
+  self.bell = opened:listen(self.loop_handle, function() self:take_messages() end)
+  self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
+end
+
 --- Makes a runtime.
----@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?,
+---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, durability: "full"|"relaxed"|nil,
 ---  on_record: fun(record)?, on_call: fun(what, call, err)?, interrupted: (fun(): boolean)?,
 ---  compile_file: (fun(folder: string, file: string, config: table): orchlua.Program?, orchlua.Error?)? }
----@return orchlua.Runtime
+---  `store`: a path, or `:memory:` (the default), which forgets all when the process ends
+---@return orchlua.Runtime? runtime
+---@return orchlua.Error? err   when the store cannot be opened
 function M.new(options)
   options = options or {}
   for name in pairs(options) do
     if not option_names[name] then error(("orchlua.runtime has no option `%s`"):format(tostring(name)), 3) end
   end
-  if options.store and options.store ~= ":memory:" then
-    error("this release keeps runs in memory only: store is \":memory:\"", 3)
+  local self = new_runtime(options, core.loop.new())
+  local err = open_store(self, options.store)
+  if err then
+    self.loop_handle:close()
+    return nil, err
   end
-  local loop = core.loop.new()
-  local self = setmetatable({
-    loop_handle = loop, options = options, tasks = task.new(), store = store.new(), runs = {}, order = {}, alive = 0,
-    clock = options.virtual_time and clock.virtual() or clock.real(loop, core.loop.clock),
-    outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    seed = options.seed or (options.virtual_time and 0 or random.seed()),
-  }, Runtime)
   self.jitter_state = self.seed
   self.watched = options.on_call
-  self.agents = agents.new(self.config, loop)
+  self.agents = agents.new(self.config, self.loop_handle)
   self:user_functions()
   return self
+end
+
+-- What a function of the configuration gives: once, since it may give something else
+-- the next time. In the journal an answer is a list of one, an error its message.
+local function recorded(run, name, fn, ...)
+  local arguments = table.pack(...)
+  local heard = run:learned(function()
+    local ok, result = pcall(fn, table.unpack(arguments, 1, arguments.n))
+    if not ok then return errors.is(result) and result.message or value.utf8(tostring(result)) end
+    local converted, message = value.from_lua(result)
+    if converted == nil then return ("%s gave no value: %s"):format(name, message) end
+    return value.array { converted }
+  end)
+  if type(heard) == "string" then errors.raise("type", heard) end
+  return heard[1]
 end
 
 -- Functions of the configuration: called with plain values, answering with one.
 function Runtime:user_functions()
   self.functions = { GENERATE_TASKS = builtin_functions.GENERATE_TASKS.fn }
   for name, fn in pairs(self.config.functions) do
-    self.functions[name] = function(_, ...)
-      local result, message = value.from_lua(fn(...))
-      if result == nil then errors.raise("type", ("%s gave no value: %s"):format(name, message)) end
-      return result
-    end
+    self.functions[name] = function(run, ...) return recorded(run, name, fn, ...) end
   end
-end
-
---- The functions a program may call here: the built-in ones and the configuration's.
----@param checked table   a checked configuration
----@return table<string, table>
-function M.signatures(checked)
-  local signatures = {}
-  for name, signature in pairs(builtin_functions) do signatures[name] = signature end
-  for name in pairs(checked and checked.functions or {}) do
-    local known = builtin_functions[name]
-    signatures[name] = { min = known and known.min or 0, max = known and known.max or math.huge, user = true }
-  end
-  return signatures
 end
 
 -- Runs -------------------------------------------------------------------------
@@ -118,38 +151,98 @@ local function check_inputs(program, given)
   return inputs
 end
 
+local function taken(self, id)
+  return self.runs[id] ~= nil or self.journal ~= nil and self.store:exists(id)
+end
+
 local function unique_id(self)
   local id
   repeat
     id = ("%08x"):format(math.floor(self:jitter() * 0x100000000))
-  until not self.runs[id]
+  until not taken(self, id)
   return id
+end
+
+--- Makes a run that is not started: `resume` fills it with what it was.
+function Runtime:new_run(id, program, inputs, options)
+  program:link(operators)
+  local run = runs.new {
+    id = id, program = program, inputs = inputs, seed = options.seed, clock = self.clock, config = policy.narrow(self.config, options.front),
+    functions = self.functions, max_steps = options.max_steps, listener = self.options.on_record,
+    event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
+    on_row = function(touched) self:touch(touched) end,
+  }
+  run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
+  return run
+end
+
+--- Puts a run among those of this runtime.
+function Runtime:adopt(run)
+  self.runs[run.id] = run
+  self.order[#self.order + 1] = run
+  self.alive = self.alive + 1
+end
+
+local function absolute(path)
+  if not path or path:sub(1, 1) == "/" then return path end
+  return path == "." and lfs.currentdir() or lfs.currentdir() .. "/" .. path
+end
+
+-- What is kept so that the run can go on as it began.
+local function kept_options(self, options)
+  local kept = value.object {}
+  for _, pair in ipairs {
+    { "folder", absolute(options.folder) }, { "config", absolute(self.config.path) }, { "max_steps", options.max_steps }, { "front", options.front },
+    { "depth", options.depth }, { "label", options.label },
+  } do
+    if pair[2] ~= nil then kept[#kept + 1], kept[pair[1]] = pair[1], assert(value.from_lua(pair[2])) end
+  end
+  return kept
+end
+
+local function keep(self, run, program, options)
+  local lease, err = self.store:create({
+    id = run.id, title = program.title or program.name, parent = options.parent, options = kept_options(self, options), created = self.clock:now(),
+  }, { name = program.name, source = program.source.text, first_line = program.source.first_line or 1, indent = program.source.indent or 0 })
+  if not lease then return err end
+  lease.seed = options.seed
+  self.journal:keep(run, lease)
 end
 
 --- Starts a run of a program; it goes on in `loop`.
 ---@param program orchlua.Program
----@param options? { input: table?, run_id: string?, folder: string?, path: table? }
+---@param options? { input: table?, run_id: string?, folder: string?, front: table?, path: table?, parent: string?, depth: integer? }
+---  `front`: a literate file's front matter, which may narrow what the program may do
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:start(program, options)
   options = options or {}
   local inputs, err = check_inputs(program, options.input)
   if not inputs then return nil, err end
   local id = options.run_id or (self.clock.virtual and "seed-" .. self.seed or unique_id(self))
-  if self.runs[id] then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
-  program:link(operators)
-  local run = runs.new {
-    id = id, program = program, inputs = inputs, seed = self:run_seed(), clock = self.clock, config = options.policy or self.config,
-    store = self.store, functions = self.functions, max_steps = self.options.max_steps, listener = self.options.on_record,
-    event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
+  if taken(self, id) then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
+  local how = {
+    seed = self:run_seed(), folder = options.folder or program.folder or ".", front = options.front, path = options.path, parent = options.parent,
+    depth = options.depth, max_steps = self.options.max_steps,
   }
-  run.folder, run.path = options.folder or program.folder or ".", options.path
-  run.on_row = function(touched) self:touch(touched) end
-  self.runs[id] = run
-  self.order[#self.order + 1] = run
-  self.alive = self.alive + 1
+  local run = self:new_run(id, program, inputs, how)
+  if self.journal then
+    err = keep(self, run, program, how)
+    if err then return nil, err end
+  end
+  self:adopt(run)
   run:start()
   self:touch(run)
   return run
+end
+
+--- Goes on with a run of the store: after a crash, a stop or a failure.
+---@param id string
+---@param options? { program: orchlua.Program? }   `program`: a corrected one that takes over
+---@return orchlua.Run? run, orchlua.Error? err
+function Runtime:resume(id, options)
+  if not self.journal then return nil, errors.new("run", "runs in memory cannot be resumed: give the runtime a store") end
+  if self.runs[id] and not self.runs[id].accounted then return nil, errors.new("run", ("the run `%s` is being driven here already"):format(id)) end
+  return resume.run(self, id, options or {})
 end
 
 -- With a seed every run has its own, so that two in one process differ.
@@ -206,7 +299,7 @@ local function deliver_in_order(self)
   while queue_of_calls[1] and queue_of_calls[1].outcome do
     local first = table.remove(queue_of_calls, 1)
     self.clock:release()
-    first.run:deliver(first.outcome)
+    if first.run.requests[first.request.number] then first.run:deliver(reply.row(first.request, first.outcome)) end
   end
 end
 
@@ -214,13 +307,21 @@ local function call_ended(ended, outcome)
   local self = ended.runtime
   self.calls[ended.request] = nil
   if self.watched then self:notice(ended, "end", outcome.error) end
-  if not ended.ordered then return ended.run:deliver(outcome) end
+  if not ended.ordered then return ended.run:deliver(reply.row(ended.request, outcome)) end
   outcome.duration, ended.outcome = 0, outcome
   deliver_in_order(self)
 end
 
+-- A store that is no journal's answers at once; else the commit did what was asked.
+local function ask_store(self, run, request)
+  if self.journal then return end
+  local result, err = self.store:entity(request)
+  run:deliver(reply.row(request, { value = result, error = err }))
+end
+
 function effects.request(self, run, request)
   if request.kind == "run" then return subrun.start(self, run, request) end
+  if request.kind == "entity" then return ask_store(self, run, request) end
   local started = call.start(self, run, request, run.path, call_ended)
   if started.ended then return end
   self.calls[request] = started
@@ -237,7 +338,7 @@ function effects.abandon(self, _, effect)
   if started then
     if self.watched then self:notice(started, "end") end
     if started.ordered then
-      started.outcome = { kind = "reply", request = effect.request.number }
+      started.outcome = {}
       deliver_in_order(self)
     end
     started:abandon()
@@ -248,26 +349,75 @@ function effects.record(self, _, record)
   self.options.on_record(record)
 end
 
--- Takes a run's outbox in order; what is put into it meanwhile comes last.
-local function perform(self, run)
-  local outbox = run.outbox
-  if #outbox == 0 then return end
-  run.outbox, run.outbox_taken = run.outbox_taken or {}, outbox
-  for i = 1, #outbox do
-    local effect = outbox[i]
-    outbox[i] = nil
+effects["try"] = function(self, _, effect)
+  local started = self.calls[effect.request]
+  if started then started:try() end
+end
+
+--- Performs effects in order, emptying the list.
+function Runtime:perform(run, list)
+  for i = 1, #list do
+    local effect = list[i]
+    list[i] = nil
     effects[effect.effect or "record"](self, run, effect)
   end
-  return perform(self, run)
+end
+
+-- Takes the outbox of a run in memory; what is put into it meanwhile comes last.
+local function perform_outbox(self, run)
+  while #run.outbox > 0 do
+    local outbox = run.outbox
+    run.outbox, run.outbox_taken = run.outbox_taken or {}, outbox
+    self:perform(run, outbox)
+  end
+end
+
+-- Sends what was in flight when the run was left; entities tell what came of it.
+function effects.again(self, run, effect)
+  local request = effect.request
+  if request.kind ~= "entity" then return effects.request(self, run, request) end
+  local outcome, err = self.store:answered(run.lease, request)
+  if not outcome then return self:stop(run, err) end
+  run:deliver(reply.row(request, outcome))
 end
 
 -- The loop -------------------------------------------------------------------------
 
-local function ended(self, run)
+--- A run is no longer driven here.
+function Runtime:ended(run)
   if run.accounted then return end
   run.accounted = true
   self.alive = self.alive - 1
   if run.on_end then run.on_end(run) end
+end
+
+--- A run cannot be driven any further: its last durable state stands.
+function Runtime:stop(run, err)
+  if run.accounted then return end
+  run.status, run.error = "stopped", err
+  for request, started in pairs(self.calls) do
+    if started.run == run then
+      self.calls[request] = nil
+      started:abandon()
+    end
+  end
+  self:ended(run)
+end
+
+local function drive(self, run)
+  run:drive()
+  if not self.journal then perform_outbox(self, run) end
+  if run.status == "running" then
+    if run.awake then self:touch(run) end
+  elseif not self.journal or run.status == "stopped" then
+    self:ended(run)
+  end
+end
+
+-- Commits what has been gathered: at once when nothing else is in flight, so that nobody waits.
+local function commit(self)
+  if not self.journal or not self.journal:ready() then return end
+  if next(self.calls) or #self.awake > 0 then self.journal:commit_later() else self.journal:commit() end
 end
 
 -- Drives the runs that are ready, a bounded number of rounds; tells whether there were any.
@@ -280,14 +430,9 @@ local function drive_ready(self)
       local run = awake[i]
       awake[i] = nil
       run.touched = false
-      run:drive()
-      perform(self, run)
-      if run.status ~= "running" then
-        ended(self, run)
-      elseif run.awake then
-        self:touch(run)
-      end
+      if not run.accounted then drive(self, run) end
     end
+    commit(self)
   end
   return true
 end
@@ -302,11 +447,21 @@ end
 -- Seconds that the loop waits at most before it looks again: a timer may be due in 1e300.
 local LONGEST_TURN = 86400
 
+-- A sign of life for the store, and a look for messages, every few seconds.
+local function keep_house(self)
+  if not self.renew_at or self.loop_handle:now() < self.renew_at then return end
+  self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
+  self.store:renew()
+  self:take_messages()
+  commit(self)
+end
+
 -- How long the loop may wait: not at all while a run is ready; nil when nothing is due.
 local function patience(self)
   if #self.awake > 0 then return 0 end
   local seconds, outside = self.clock:next() or math.huge, self.outside:next() or math.huge
   local least = math.min(seconds, outside)
+  if self.renew_at then least = math.min(least, math.max(0, self.renew_at - self.loop_handle:now())) end
   return least < math.huge and math.min(least, LONGEST_TURN) or nil
 end
 
@@ -314,12 +469,17 @@ end
 ---@return boolean more   whether anything is left that can happen
 function Runtime:turn()
   local worked = drive_ready(self)
+  keep_house(self)
   worked = self.outside:fire() or worked
   worked = #self.awake == 0 and self.clock:fire() or worked
   if self.alive == 0 then return false end
   local seconds = worked and 0 or patience(self)
   local active = self.loop_handle:turn(seconds)
   return active or seconds ~= nil or #self.awake > 0
+end
+
+local function quiet(self)
+  return #self.awake == 0 and not (self.journal and (self.journal.busy or self.journal:ready())) and all_parked(self)
 end
 
 --- Goes on until every run has ended. With `until_parked`, also returns when all
@@ -331,18 +491,29 @@ function Runtime:loop(options)
     drive_ready(self)
     if options.stop and options.stop() then return end
     if self.alive == 0 then return end
-    if options.until_parked and #self.awake == 0 and all_parked(self) then return end
+    if options.until_parked and quiet(self) then return end
     if not self:turn() and self.alive > 0 and #self.awake == 0 then return end
   end
 end
 
 -- From outside ------------------------------------------------------------------------
 
+-- A run that can still be told something: of this runtime, or of its store.
 local function running(self, id)
-  local run = self.runs[id]
-  if not run then return nil, errors.new("run", ("there is no run `%s`"):format(id)) end
+  local run, err = self.runs[id], nil
+  if not run and self.journal then run, err = self.store:find(id) end
+  if not run then return nil, err or errors.new("run", ("there is no run `%s`"):format(id)) end
   if run.status ~= "running" then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, run.status)) end
   return run
+end
+
+-- Hands a run a message: as a row when it is driven here, else by its store.
+local function hand(self, id, message)
+  local run, err = running(self, id)
+  if not run then return nil, err end
+  if not self.runs[id] then return self.store:send(run, message) end
+  run:deliver(message.kind == "signal" and message or { kind = "cancel", reason = message.name })
+  return true
 end
 
 --- Hands a run a signal.
@@ -351,21 +522,29 @@ end
 ---@param signalled any   a plain value
 ---@return boolean? ok, orchlua.Error? err
 function Runtime:signal(id, name, signalled)
-  local run, err = running(self, id)
-  if not run then return nil, err end
   local converted, message = value.from_lua(signalled)
   if converted == nil then return nil, errors.new("signal", "the signal's value is no value: " .. message) end
-  run:deliver { kind = "signal", name = name, value = converted }
-  return true
+  return hand(self, id, { kind = "signal", name = name, body = json.encode(converted) })
 end
 
 --- Cancels a run: its FINALLY blocks run, then it ends.
 ---@return boolean? ok, orchlua.Error? err
 function Runtime:cancel(id, reason)
-  local run, err = running(self, id)
-  if not run then return nil, err end
-  run:deliver { kind = "cancel", reason = reason }
-  return true
+  return hand(self, id, { kind = "cancel", name = reason })
+end
+
+--- Takes in what other processes have handed to the runs of this one.
+function Runtime:take_messages()
+  local messages = self.store.driver and self.store:messages() or {}
+  local seen = {}
+  for _, message in ipairs(messages) do
+    seen[message.number] = true
+    local run = self.runs[message.run]
+    if run and not self.seen_messages[message.number] then
+      run:deliver { kind = message.kind, name = message.name, reason = message.name, body = message.body, message = message.number }
+    end
+  end
+  self.seen_messages = seen
 end
 
 --- Asks an agent from inside an agent or a handler: waits for its answer.
@@ -377,7 +556,8 @@ function Runtime:ask(context, agent_id, prompt)
   if context.agent then path[context.agent.name] = true end
   context.asked = (context.asked or 0) + 1
   local request = {
-    kind = "agent", agent_id = agent_id, prompt = prompt, data = value.object {}, key = ("%s/%d"):format(context.request.key, context.asked), options = {},
+    kind = "agent", agent_id = agent_id, prompt = prompt, data = value.object {}, options = {}, attempt = 1,
+    key = ("%s/%d"):format(context.request.key, context.asked),
   }
   local waiting = false
   local asked = call.start(self, context.run, request, path, function(_, how)
@@ -401,12 +581,16 @@ function Runtime:sleep(seconds)
   coroutine.yield(due)
 end
 
---- Ends everything: calls in flight, then the loop. May be called twice.
+--- Ends everything: calls in flight, then the loop. Runs that have not ended are let go:
+--- what they learned is kept, and anybody may resume them. May be called twice.
 function Runtime:close()
+  if self.closed then return end
+  self.closed = true
   for _, started in pairs(self.calls) do
     if started.abandon then started:abandon() end
   end
   self.calls = {}
+  if self.journal then self.store:finish(self.journal.busy) end
   self.loop_handle:close()
 end
 

@@ -6,7 +6,7 @@ local diagnostics = require "orchlua.command.diagnostics"
 local errors = require "orchlua.error"
 local orchlua = require "orchlua"
 local output = require "orchlua.command.output"
-local policy = require "orchlua.command.policy"
+local policy = require "orchlua.policy"
 local program = require "orchlua.command.program"
 local progress = require "orchlua.command.progress"
 

@@ -1,7 +1,7 @@
 -- A request on its way: the agent's queue, then tries with pauses between them,
 -- until one answers or the time is over. It belongs to the process, not to the
 -- run: after a crash it starts afresh from the request. `done(call, outcome)` is called
--- once, with the row `{kind = "reply", request, value | error, attempts, duration}`.
+-- once, with `{value | error, attempts, duration}`.
 
 local clock = require "orchlua.clock"
 local core = require "orchlua.core"
@@ -48,7 +48,6 @@ local function end_timers(self)
   self.timers = nil
 end
 
--- The outcome is the row that the run is told: what came of the request.
 local function finish(self, outcome)
   if self.ended then return end
   self.ended = true
@@ -56,7 +55,7 @@ local function finish(self, outcome)
   if self.task then self:end_try() end
   if self.queue then self.queue:leave(self) end
   local started = self.started
-  outcome.request, outcome.attempts = self.request.number, self.attempt
+  outcome.attempts = self.attempt
   outcome.duration = started and math.max(0, self.runtime.clock:now() - started) or 0
   self.done(self, outcome)
 end
@@ -75,7 +74,7 @@ local function timed_out(self, seconds, what)
 end
 
 local function pause_before_next(self, err)
-  local most = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ (self.attempt - 1))
+  local most = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ (self.attempt - self.before - 1))
   return math.max(self.runtime:jitter() * most, err.retry_after or 0)
 end
 
@@ -85,14 +84,20 @@ local function may_retry(self, err)
   local given = self.request.options.retries
   local said = given ~= nil or self.agent.retries_given or false
   local most = given or self.agent.retries or self.runtime.config.defaults.retries
-  if self.attempt > most or err.retryable == false and not said then return false end
+  if self.attempt - self.before > most or err.retryable == false and not said then return false end
   return err.retryable or err.type == "transport" or said
 end
 
+-- A run is told before a request of its own is sent again.
+local function next_try(self)
+  if self.nested then return self:try() end
+  self.run:deliver { kind = "try", request = self.request.number, attempt = self.attempt + 1 }
+end
+
 local function try_failed(self, err)
-  if not may_retry(self, err) then return finish(self, { kind = "reply", error = err }) end
+  if not may_retry(self, err) then return finish(self, { error = err }) end
   if self.runtime.watched then self.runtime:notice(self, "retry", err) end
-  after(self, "pause", pause_before_next(self, err), clock.TIMER, self.try)
+  after(self, "pause", pause_before_next(self, err), clock.TIMER, next_try)
 end
 
 -- What an agent raised, as an error: a `{type, message}` table is one nearly.
@@ -107,7 +112,7 @@ local function tried(self, ok, result)
   if self.ended then return end
   self.task, self.running = nil, false
   if self.timers then cancel(self, "try") end
-  if ok then return finish(self, { kind = "reply", value = result, request = 0, attempts = 0, duration = 0 }) end
+  if ok then return finish(self, { value = result, attempts = 0, duration = 0 }) end
   try_failed(self, raised_by_agent(result))
 end
 
@@ -156,7 +161,7 @@ end
 
 local function too_late(self)
   self:end_try()
-  finish(self, { kind = "reply", error = timed_out(self, self:seconds "timeout") })
+  finish(self, { error = timed_out(self, self:seconds "timeout") })
 end
 
 -- Leaves the agent's queue: the time runs from here.
@@ -171,7 +176,7 @@ end
 function Call:abandon()
   if self.ended then return end
   self.done = function() end
-  finish(self, { kind = "reply" })
+  finish(self, {})
 end
 
 --- Starts a call.
@@ -182,15 +187,16 @@ end
 ---@param done fun(call: orchlua.Call, outcome: table)
 ---@return orchlua.Call
 function M.start(runtime, run, request, path, done)
-  local agent, err = request.handler, nil
-  if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) end
+  local agent, err
+  if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) else agent = runtime.agents:handler(request.agent_id) end
   local self = setmetatable({
-    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, attempt = 0, done = done,
+    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, done = done,
+    attempt = request.attempt - 1, before = request.attempt - 1, nested = request.number == nil,
     path = path or NOWHERE,
     started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, told = nil,
   }, Call)
   if not agent then
-    finish(self, { kind = "reply", error = err })
+    finish(self, { error = err })
     return self
   end
   self.queue = runtime:queue(agent)

@@ -10,7 +10,7 @@ local mailbox = require "orchlua.run.mailbox"
 local optimizer = require "orchlua.optimizer"
 local reply = require "orchlua.run.reply"
 
-local value = core.value
+local json, value = core.json, core.value
 local null = value.null
 
 local M = {}
@@ -35,6 +35,13 @@ local function error_option(data)
   errors.raise("type", ("`on_error` is \"raise\" or \"return\", and this is %s"):format(check.shown(choice)))
 end
 
+local function flag_option(data, field)
+  local flag = data[field]
+  if flag == nil or flag == null then return nil end
+  if type(flag) ~= "boolean" then errors.raise("type", ("`%s` is true or false, and this is %s"):format(field, check.shown(flag))) end
+  return flag
+end
+
 local unsupported = { "schema", "stream" }
 
 -- The fields of the data that the runtime itself reads.
@@ -46,7 +53,7 @@ local function options_of(data)
   end
   return {
     timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
-    retries = number_option(data, "retries", 0), on_error = error_option(data),
+    retries = number_option(data, "retries", 0), on_error = error_option(data), at_most_once = flag_option(data, "at_most_once"),
     task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key,
   }
 end
@@ -54,7 +61,7 @@ end
 local NO_OPTIONS = {}
 
 ---@class orchlua.Request   something sent out of the run, whose reply comes back as a row
----@field kind "agent"|"event"|"run"
+---@field kind "agent"|"event"|"run"|"entity"
 ---@field number integer
 ---@field key string        its idempotency key
 ---@field agent_id string   whom it is for, as its reply says
@@ -66,8 +73,9 @@ local NO_OPTIONS = {}
 ---@field awaited boolean
 ---@field raises boolean    a failure raises where it was sent
 ---@field options table     what the event's data asks of the runtime
----@field handler? table    of an event that the configuration handles
 ---@field quiet? boolean    it is answered with a value of its own, not with a reply
+---@field attempt integer   the try that is made, or was last
+---@field crashes integer   how often whoever drove the run crashed while it was in flight
 
 -- Sends a request: an effect in the outbox. `AS` waits for its reply.
 local function send(run, branch, site, asked)
@@ -93,8 +101,17 @@ local function request(run, branch, site, kind, agent_id, prompt, data)
   if #data > 2 and data ~= null then options = options_of(data) end
   return {
     effect = "request", kind = kind, number = 0, key = "", agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = place.awaited, raises = place.raises, options = options, handler = nil, quiet = nil,
+    site = site, home = branch.home, awaited = place.awaited, raises = place.raises, options = options, quiet = nil, attempt = 1, crashes = 0,
   }
+end
+
+--- Sends a request that failed again, as it was evaluated, under a new number.
+function M.send_again(run, branch, failed)
+  local asked = {}
+  for name, field in pairs(failed) do asked[name] = field end
+  asked.attempt, asked.crashes = 1, 0
+  send(run, branch, failed.site, asked)
+  run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
 end
 
 local function object(data, name)
@@ -122,7 +139,8 @@ local function answer(run, branch, site, result)
 end
 
 local function tell(run, name, asked, data)
-  run:publish(name, run.listener and { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = data })
+  if name ~= "completion:async" then asked.name = name end
+  run:publish(name, run.telling and { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = data })
 end
 
 -- Built-in events ------------------------------------------------------------------------
@@ -144,11 +162,11 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
   local asked = send(run, branch, site, request(run, branch, site, "agent", agent_id, prompt, data))
   run.usage.requests = run.usage.requests + 1
-  if run.listener then tell(run, name, asked, data) else run.seq = run.seq + 1 end
+  if run.telling then tell(run, name, asked, data) else run.seq = run.seq + 1 end
 end
 
 local function announce(run, branch, site, name, data)
-  run:publish(name, run.listener and { data = data })
+  run:publish(name, run.telling and { data = data })
   answer(run, branch, site, data)
 end
 
@@ -187,10 +205,11 @@ local function entity_event(action)
     local id = action ~= "query" and entity_id(data, name) or nil
     local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
     if action == "replace" then parts.properties = data.properties or null end
-    local result, err = run.store:entity(action, type_name, id, parts, run:now())
-    if result == nil then error(err, 0) end
-    run:publish(name, { data = data })
-    answer(run, branch, site, result)
+    local asked = request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
+    asked.quiet, asked.raises = true, true
+    asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
+    send(run, branch, site, asked)
+    tell(run, name, asked, data)
   end
 end
 
@@ -231,7 +250,7 @@ local function handled(run, branch, site, name, data, handler)
   local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
   local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
     is_object and data or null)
-  asked.data, asked.handler, asked.quiet = data, handler, handler.kind == "lua"
+  asked.data, asked.quiet = data, handler.kind == "lua"
   tell(run, name, send(run, branch, site, asked), data)
 end
 
@@ -267,59 +286,51 @@ end
 
 -- Answers ---------------------------------------------------------------------------------------
 
--- The value that the outcome is: of an agent a reply, of a handler in Lua or a
--- sub-run a value of its own. An answer that is no value is an error.
-local function result_of(asked, outcome)
-  if outcome.error then return reply.failed(asked, outcome) end
-  if asked.quiet then
-    local converted, message = value.from_lua(outcome.value)
-    if converted ~= nil then return converted end
-    outcome.error = errors.new("event", "the handler's answer is no value: " .. message)
-  else
-    local text, parsed = reply.read(outcome.value)
-    if text then return reply.new(asked, outcome, text, parsed) end
-    outcome.error = errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, parsed))
-  end
-  return reply.failed(asked, outcome)
+-- The value that an answer is: of an agent a reply, of a handler in Lua, an entity or
+-- a sub-run a value of its own.
+local function result_of(asked, row)
+  if row.error then return reply.failed(asked, row) end
+  if asked.quiet then return (json.decode(row.body)) end
+  return reply.new(asked, row, row.body, reply.parsed(row.body))
 end
 
-local function as_error(asked, outcome)
-  local err = outcome.error
-  return errors.new(err.type, err.message, {
-    agent_id = asked.agent_id, attempts = outcome.attempts, status = err.status, hint = err.hint, cause = err,
-  })
+local function as_error(asked, row)
+  local err = row.error
+  return errors.new(err.type, err.message, { agent_id = asked.agent_id, attempts = row.attempts, status = err.status, hint = err.hint })
 end
 
-local function awaited_answer(run, asked, branch, result, outcome)
+local function awaited_answer(run, asked, branch, result, row)
   local on_error = asked.options.on_error
   local raises = on_error == "raise" or on_error == nil and (asked.raises or asked.quiet)
-  if outcome.error and raises then return run:throw(branch, as_error(asked, outcome), asked.site) end
+  if row.error and raises then return run:throw(branch, as_error(asked, row), asked.site, asked) end
   run:wake(branch, result)
 end
 
-local function publish_reply(run, asked, outcome, result, branch)
+local function publish_reply(run, asked, row, result, branch)
   run:publish("reply", {
-    request_id = asked.key, agent_id = asked.agent_id, success = outcome.error == nil, attempts = outcome.attempts,
-    duration = outcome.duration, data = result, branch = branch and branch.label,
+    request_id = asked.key, agent_id = asked.agent_id, success = row.error == nil, attempts = row.attempts,
+    duration = row.duration, data = result, branch = branch and branch.label,
   })
 end
 
 --- A request of the run has been answered: the branch that waits goes on, or the
 --- reply becomes a message.
-function M.answered(run, asked, outcome)
+function M.answered(run, asked, row)
   local branch = run.branches[asked.branch]
-  local result = result_of(asked, outcome)
-  if run.listener then publish_reply(run, asked, outcome, result, branch) else run.seq = run.seq + 1 end
-  if run.last_request == asked.number then run.last = (asked.quiet or outcome.error) and result or result.result end
+  local result = result_of(asked, row)
+  if run.telling then publish_reply(run, asked, row, result, branch) else run.seq = run.seq + 1 end
+  if run.last_request == asked.number then
+    if asked.quiet or row.error then run.last = result else run.last = result.result end
+  end
   if asked.awaited then
-    if branch then awaited_answer(run, asked, branch, result, outcome) end
+    if branch then awaited_answer(run, asked, branch, result, row) end
     return
   end
   asked.home.outstanding = math.max(0, asked.home.outstanding - 1)
   if asked.quiet then return end
   mailbox.post(run, asked.home, {
     agent_id = asked.agent_id, reply = result,
-    raises = outcome.error and asked.options.on_error == "raise" and as_error(asked, outcome) or nil,
+    raises = row.error and asked.options.on_error == "raise" and as_error(asked, row) or nil,
   })
 end
 

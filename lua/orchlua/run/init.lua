@@ -1,9 +1,11 @@
 -- One run: a state machine whose whole state is data. Branches stand at points
 -- of the program, names are in frames, messages in mailboxes. Everything the run
 -- learns from the world comes in through `deliver`, one row at a time; all it
--- wants done leaves through `outbox`. Between the two, `drive` resumes branches
--- until none is ready. Nothing here waits, or touches the world.
+-- wants done leaves through `outbox`. Between the two, `drive` takes a row and
+-- resumes branches until none is ready: then the run is at rest, and what it learned
+-- and asked for since the row is complete. Nothing here waits, or touches the world.
 
+local arrivals = require "orchlua.run.arrivals"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
@@ -44,31 +46,31 @@ M.Run = Run
 
 --- Makes a run that has not started.
 ---@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, clock: orchlua.Clock, config: table,
----  store: table, functions: table, max_steps?: integer, listener?: fun(record), event_handler: fun(name): table?, interrupted?: fun(): boolean }
+---  functions: table, max_steps?: integer, listener?: any, keeps?: boolean, event_handler: fun(name): table?,
+---  interrupted?: fun(): boolean, on_row: fun(run), at_rest?: fun(run, row) }
+---  `listener`: somebody wants records; `keeps`: what it learns is kept for a replay, by `at_rest`
 ---@return orchlua.Run
 function M.new(options)
   local self = setmetatable({
-    id = options.id, program = options.program, inputs = options.inputs, state = options.seed,
-    clock = options.clock, config = options.config, store = options.store, functions = options.functions,
-    listener = options.listener, event_handler = options.event_handler, interrupted = options.interrupted, max_steps = options.max_steps or M.MAX_STEPS,
-    status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0,
+    id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed,
+    clock = options.clock, config = options.config, functions = options.functions,
+    listener = options.listener, telling = false, keeps = options.keeps or false, event_handler = options.event_handler, interrupted = options.interrupted,
+    on_row = options.on_row, at_rest = options.at_rest, max_steps = options.max_steps or M.MAX_STEPS,
+    status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
-    mailbox = mailbox.new(), waiters = {}, timers = {}, read_at = 0,
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, replay = false,
+    mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = { requests = 0 }, signal_count = 0,
   }, Run)
   self.on_error = function(raised) return failure.handle(self, raised) end
   self.slice = math.min(SLICE, self.max_steps)
-  self.started = self:now()
+  self.telling = self.listener ~= nil or self.keeps
   return self
 end
 
---- Starts the main branch.
+--- Starts the main branch; the run is driven later.
 function Run:start()
-  local main = self:branch(self.program.units[1], nil)
-  self.main = main
-  for _, name in ipairs(self.inputs) do main.frame[name] = self.inputs[name] end
-  self:publish("run:started", { program = self.program.title or self.program.name, input = self.inputs })
-  self:wake(main)
+  self:take { kind = "start", time = self.clock:now() }
 end
 
 --- A new branch of a unit, not yet awake.
@@ -127,8 +129,7 @@ local function resume_branches(self)
   end
 end
 
---- Resumes ready branches, a bounded number of them; errors go where they belong.
-function Run:drive()
+local function resume_all(self)
   repeat
     local ok, failed = xpcall(resume_branches, self.on_error, self)
     if not ok then
@@ -137,7 +138,39 @@ function Run:drive()
       self:throw(self.current, failed.error, failed.site)
     end
   until ok
-  if not self.awake then self:settle() end
+end
+
+-- Nothing is ready: what the row led to is complete.
+local function rest(self)
+  self:settle()
+  if self.awake then return end
+  local row = self.row
+  if row then
+    self.row = false
+    if self.at_rest then self.at_rest(self, row) end
+  end
+end
+
+local function next_arrival(self)
+  local first = self.arrivals_first
+  if first > self.arrivals_last then return nil end
+  local row = self.arrivals[first]
+  self.arrivals[first] = nil
+  self.arrivals_first = first + 1
+  return row
+end
+
+--- Goes on: resumes the branches that are ready, a bounded number of them, then takes
+--- the next row, and so on. Each row is driven to rest before the next is taken, so
+--- that the order of rows alone decides what happens.
+function Run:drive()
+  repeat
+    if self.awake then resume_all(self) end
+    if not self.awake then rest(self) end
+    if self.awake then return end
+    local row = next_arrival(self)
+    if row then self:take(row) end
+  until not row
 end
 
 -- With nothing left to run, the run is over, waits, or can never go on.
@@ -147,8 +180,7 @@ function Run:settle()
   if next(self.branches) and self:stuck() then
     local waiter = self.waiters[1]
     self:throw(waiter, errors.new("stuck", "this AWAIT can never be answered: no reply is outstanding"), waiter.site)
-    if self.awake then return self:drive() end
-    self:settle()
+    if not self.awake then self:settle() end
   end
 end
 
@@ -163,67 +195,69 @@ end
 
 --- Whether all the run waits for is timers and signals.
 function Run:parked()
-  return self.status == "running" and not self.awake and self.request_total == 0
+  return self.status == "running" and not self.awake and self.request_total == 0 and self.arrivals_first > self.arrivals_last
 end
 
 -- Waiting ----------------------------------------------------------------------------
 
 --- Puts a branch at a wait; with `seconds`, a timer row will wake it.
 function Run:await(branch, site, wait, seconds)
+  branch.site, branch.wait = site, wait
+  self:set_timer(wait, branch, seconds)
+end
+
+--- Gives a wait its number, and with `seconds` a timer row that will come for `whom`:
+--- a branch, or the run that is being left.
+function Run:set_timer(wait, whom, seconds)
   self.wait_count = self.wait_count + 1
   wait.number = self.wait_count
-  branch.site, branch.wait = site, wait
-  if seconds then
-    self.timers[wait.number] = branch
-    wait.due = self.clock:after(seconds, 1, function()
-      self:deliver { kind = "timer", wait = wait.number }
-    end)
-  end
+  if not seconds then return end
+  self.timers[wait.number] = whom
+  wait.seconds = seconds
+  if self.keeps then wait.at = self:now() + seconds end
+  if not self.replay then self:arm(wait, seconds) end
+end
+
+--- Sets the clock for a wait.
+function Run:arm(wait, seconds)
+  self.due[wait.number] = self.clock:after(seconds, 1, function()
+    self.due[wait.number] = nil
+    self:deliver { kind = "timer", wait = wait.number }
+  end)
+end
+
+--- Calls a wait's timer off.
+function Run:call_off(wait)
+  self.timers[wait.number] = nil
+  local due = self.due[wait.number]
+  if due then self.clock:cancel(due) end
+  self.due[wait.number] = nil
 end
 
 --- Ends a branch's wait.
 function Run:forget_wait(branch)
   local wait = branch.wait
   branch.wait = nil
-  if wait.due then
-    self.timers[wait.number] = nil
-    self.clock:cancel(wait.due)
-  end
+  if wait.seconds then self:call_off(wait) end
   if wait.mail then mailbox.leave(self, branch) end
 end
 
 -- The door -----------------------------------------------------------------------------
 
-local arrivals = {}
-
---- Takes in what the world says: the one way by which anything from outside the
---- run changes it. Rows: `{kind = "reply", request, value | error, …}`, `{kind = "timer", wait}`,
---- `{kind = "signal", name, value}`, `{kind = "cancel", reason}`.
+--- What the world says comes in here and nowhere else: a row, taken when the run is at
+--- rest. `run/arrivals.lua` has the kinds of rows.
 function Run:deliver(row)
-  if self.status == "running" then arrivals[row.kind](self, row) end
-  if self.on_row then self.on_row(self) end
+  row.time = row.time or self.clock:now()
+  local last = self.arrivals_last + 1
+  self.arrivals_last = last
+  self.arrivals[last] = row
+  self.on_row(self)
 end
 
-function arrivals.timer(self, row)
-  local branch = self.timers[row.wait]
-  if branch then self:wake(branch, nil) end
-end
-
-function arrivals.reply(self, row)
-  local request = self.requests[row.request]
-  if not request then return end
-  self.requests[row.request] = nil
-  self.request_total = self.request_total - 1
-  events.answered(self, request, row)
-end
-
-function arrivals.signal(self, row)
-  self:publish("signal", { name = row.name, data = row.value })
-  mailbox.signal(self, row.name, row.value)
-end
-
-function arrivals.cancel(self, row)
-  self:leave { status = "cancelled", error = errors.new("cancelled", row.reason or "the run was cancelled"), reason = row.reason }
+--- Takes a row: branches become ready.
+function Run:take(row)
+  self.row, self.time, self.readings = row, row.time, false
+  if self.status == "running" or row.kind == "resume" then arrivals[row.kind](self, row) end
 end
 
 -- Errors ----------------------------------------------------------------------------------
@@ -236,16 +270,18 @@ local function located(self, err, site)
 end
 
 --- Raises an error in a branch at a site: its TRY takes it, or the branch has failed.
-function Run:throw(branch, err, site)
+--- `asked` is the request that failed there, for a resume.
+function Run:throw(branch, err, site, asked)
   if branch.wait then self:forget_wait(branch) end
   branch.site = site
   located(self, err, site)
   local place = self.program.sites[site]
   if place.handler and not err.uncatchable and not (self.leaving and self.leaving.status == "failed") then
     branch.frame[1] = place.handler
+    branch.failed_children = nil
     return self:wake(branch, failure.to_value(err))
   end
-  branch.failure = err
+  branch.failure, branch.failed_request = err, asked
   if branch == self.main then
     self.failing = err
     self.main_ended = true
@@ -272,11 +308,8 @@ end
 ---@param how { status: string, result: any, error: table? }
 function Run:leave(how)
   if self.leaving then return end
-  self.leaving = how
-  how.timer = self.clock:after(FINALLY_SECONDS, 1, function()
-    if self.status == "running" then self:finish() end
-    if self.on_row then self.on_row(self) end
-  end)
+  self.leaving, how.wait = how, {}
+  self:set_timer(how.wait, how, FINALLY_SECONDS)
   self:abandon_requests()
   local ids = {}
   for id in pairs(self.branches) do ids[#ids + 1] = id end
@@ -341,14 +374,15 @@ end
 --- Ends the run.
 function Run:finish()
   local how = final(self)
-  if how.timer then self.clock:cancel(how.timer) end
+  if how.wait then self:call_off(how.wait) end
   self:abandon_requests()
   for _, branch in pairs(self.branches) do
     if branch.wait then self:forget_wait(branch) end
   end
-  self.branches, self.ready, self.ready_first, self.ready_last, self.awake = {}, {}, 1, 0, false
+  self.branches, self.waiters, self.ready, self.ready_first, self.ready_last, self.awake = {}, {}, {}, 1, 0, false
   self.status, self.result, self.error = how.status, how.result, how.error
-  self.duration = math.floor(math.max(0, self.clock:now() - self.started) * 1e6 + 0.5) / 1e6
+  local ended = self:learned(function() return self.clock:now() end)
+  self.duration = math.floor(math.max(0, ended - self.started) * 1e6 + 0.5) / 1e6
   self:publish("run:" .. how.status, {
     result = how.result, error = how.error and failure.to_value(how.error), reason = how.reason, duration = self.duration,
   })
@@ -367,22 +401,44 @@ end
 
 -- What functions of the language ask of their run ---------------------------------------------
 
+--- Something the program learns while it runs: `learn()` says what, a value of the
+--- language. It rides in the row that is open; a replay hears the same again.
+function Run:learned(learn)
+  if not self.keeps then return learn() end
+  local replay = self.replay
+  if replay and replay.at < #replay then
+    replay.at = replay.at + 1
+    return replay[replay.at]
+  end
+  local learned = learn()
+  local readings = self.readings or value.array {}
+  self.readings = readings
+  readings[#readings + 1] = learned
+  return learned
+end
+
 --- A clock reading: later than the run's last by 1 µs at least.
 function Run:now()
-  local now = self.clock:now()
-  if now < self.read_at + 1e-6 then now = self.read_at + 1e-6 end
+  local now = self:learned(function() return math.max(self.clock:now(), self.read_at + 1e-6) end)
   self.read_at = now
   return now
 end
 
+--- Seconds since a reading, or since the run began, less those in which nobody drove it
+--- while something was in flight.
 function Run:elapsed(since)
-  return self:now() - (since or self.started)
+  since = since or self.started
+  local elapsed = self:now() - since
+  for _, outage in ipairs(self.outages) do
+    if outage.time >= since then elapsed = elapsed - outage.seconds end
+  end
+  return elapsed
 end
 
 --- A random number in [0, 1).
 function Run:random()
   local number
-  number, self.state = random.next(self.state)
+  number, self.random_state = random.next(self.random_state)
   return number
 end
 
@@ -412,14 +468,14 @@ end
 
 -- Telling the world ------------------------------------------------------------------------------
 
---- Tells what happens: a record for whoever listens. `fields` are its further fields;
---- on the hot path they are made only when somebody does.
+--- Tells what happens: a record for whoever listens, and for the journal. On the hot
+--- path callers look at `telling` first, and make no fields when nobody does.
 function Run:publish(kind, fields)
   self.seq = self.seq + 1
-  if not self.listener then return end
+  if not self.telling then return end
   local record = fields
   if type(record.data) == "table" then record.data = value.copy(record.data) or "(nested too deep)" end
-  record.seq, record.type, record.time, record.run_id = self.seq, kind, self.clock:now(), self.id
+  record.seq, record.type, record.time, record.run_id = self.seq, kind, self.time, self.id
   if record.branch == nil and self.current then record.branch = self.current.label end
   self.outbox[#self.outbox + 1] = record
 end

@@ -33,6 +33,7 @@ end
 
 -- What a branch waits for while its children go.
 local CHILDREN = {}
+M.CHILDREN = CHILDREN
 
 --- Starts a PARALLEL in a branch.
 function M.start(run, branch, site, limit, lists)
@@ -110,6 +111,12 @@ local function finished(run, parent)
     return run:throw(parent, failed.failure, parent.site)
   end
   run:wake(parent, nil)
+end
+
+--- Children that failed go on: the PARALLEL ends when they have.
+function M.reopen(parent, count)
+  parent.children = { limit = math.huge, lists = {}, child = 1, position = 0, live = count, started = count, failed = {}, units = {} }
+  parent.wait = CHILDREN
 end
 
 --- Starts what there is room for; ends the PARALLEL when nothing is left.

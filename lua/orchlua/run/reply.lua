@@ -3,6 +3,7 @@
 -- `error` when it failed; the rest can be read and is not enumerated.
 
 local core = require "orchlua.core"
+local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
 
 local json, value = core.json, core.value
@@ -31,26 +32,58 @@ local function decoded(text)
   return (json.decode(text))
 end
 
-local function parsed(text)
+--- What a text is as JSON: an array, an object, or nil.
+---@param text string
+---@return table?
+function M.parsed(text)
   return decoded(text) or (text:find("```", 1, true) and decoded(fenced(text))) or nil
 end
 
---- What an agent gave, as text and as a parsed value.
+--- The text that an answer is: what it is to a program is decided by the text alone.
 ---@param answer string|table|number|boolean|nil   from an agent
 ---@return string? text
----@return any parsed   nil when it is text; on an error nil and a message
-function M.read(answer)
-  if type(answer) == "string" then
-    local text = value.utf8(answer)
-    return text, parsed(text)
-  end
+---@return string? message   when it is no value
+function M.text(answer)
+  if type(answer) == "string" then return value.utf8(answer) end
   local converted, message = value.from_lua(answer)
   if converted == nil then return nil, message end
-  if value.kind(converted) == "null" then return "", nil end
-  if type(converted) ~= "table" then return value.text(converted), nil end
-  local text, broken = json.encode(converted)
-  if not text then return nil, broken end
-  return text, converted
+  if converted == null then return "" end
+  if type(converted) ~= "table" then return value.text(converted) end
+  return json.encode(converted)
+end
+
+local function value_text(answer)
+  local converted, message = value.from_lua(answer)
+  if converted == nil then return nil, message end
+  return json.encode(converted)
+end
+
+-- What is kept of an error: the fields that a program or a person can see.
+local function kept(err)
+  return errors.new(err.type, err.message, { status = err.status, hint = err.hint })
+end
+
+--- What came of a request as the row that tells its run: `body` is the answer's text,
+--- or, of one that is answered with a value of its own, the value's JSON.
+---@param asked orchlua.Request
+---@param outcome { value: any, error: orchlua.Error?, attempts: integer?, duration: number?, usage: any }
+---@return table row
+function M.row(asked, outcome)
+  local row = { kind = "reply", request = asked.number, body = nil, error = nil,
+    attempts = outcome.attempts or 1, duration = outcome.duration or 0, usage = outcome.usage, time = nil }
+  if outcome.error then
+    row.error = kept(outcome.error)
+    return row
+  end
+  local message
+  if asked.quiet then row.body, message = value_text(outcome.value) else row.body, message = M.text(outcome.value) end
+  if row.body then return row end
+  if asked.quiet then
+    row.error = errors.new("event", "the handler's answer is no value: " .. message)
+  else
+    row.error = errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, message))
+  end
+  return row
 end
 
 local enumerated = { agent_id = true, task_id = true, success = true }
@@ -116,8 +149,8 @@ end
 function M.of_signal(run, name, signalled)
   run.signal_count = run.signal_count + 1
   local asked = { agent_id = name, options = { task_id = name }, key = ("%s/signal/%d"):format(run.id, run.signal_count) }
-  local text, fields = M.read(signalled)
-  return M.new(asked, { attempts = 0, duration = 0 }, text, fields)
+  local text = M.text(signalled)
+  return M.new(asked, { attempts = 0, duration = 0 }, text, M.parsed(text))
 end
 
 return M

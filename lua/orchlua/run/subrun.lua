@@ -1,7 +1,11 @@
 -- `orchestration:run`: a request whose answer is the result of a run of
 -- its own. It is cancelled with its parent.
 
+local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local reply = require "orchlua.run.reply"
+
+local json = core.json
 
 local M = {}
 
@@ -17,32 +21,64 @@ end
 -- A program that runs itself is stopped here.
 local DEEPEST_SUB_RUN = 20
 
+-- What a sub-run that has ended answers; nil when it was stopped, and may yet go on.
+local function answer_of(request, status, result, err, duration)
+  if status == "completed" then return { value = result, duration = duration } end
+  if status == "stopped" then return nil end
+  return { error = errors.new(err.type, ("%s: %s"):format(request.file, err.message), { status = err.status }), duration = duration }
+end
+
+local function start(runtime, parent, request, depth)
+  local program, err = compile_file(runtime, parent.folder, request.file)
+  if not program then return nil, err end
+  local child
+  child, err = runtime:start(program, {
+    input = request.input, run_id = request.key, folder = program.folder, path = parent.path, parent = parent.id, depth = depth,
+  })
+  if child then return child end
+  err.hint = "give it in `input` of orchestration:run"
+  return nil, err
+end
+
+-- The sub-run that an earlier driver of the parent started: it goes on, or what it
+-- ended with is the answer.
+local function earlier(runtime, request)
+  if not runtime.journal or not runtime.store:exists(request.key) then return nil end
+  local found, err = runtime.store:find(request.key)
+  if not found then return nil, { error = err } end
+  if found.status == "running" then
+    local child, problem = runtime:resume(request.key)
+    return child, problem and { error = problem }
+  end
+  local outcome = found.outcome and json.decode(found.outcome)
+  return nil, answer_of(request, found.status, outcome, outcome, 0)
+end
+
+local function attach(runtime, parent, request, child, answer)
+  runtime.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
+  child.on_end = function(ended)
+    if not runtime.calls[request] then return end
+    local outcome = answer_of(request, ended.status, ended.result, ended.error, ended.duration)
+    if outcome then answer(outcome) end
+  end
+end
+
 --- A sub-run: its result is the request's answer.
 function M.start(runtime, parent, request)
   local function answer(outcome)
     runtime.calls[request] = nil
-    outcome.kind, outcome.request, outcome.attempts, outcome.duration = "reply", request.number, 1, outcome.duration or 0
-    parent:deliver(outcome)
+    parent:deliver(reply.row(request, outcome))
   end
-  local depth = (parent.depth or 0) + 1
+  local depth = parent.depth + 1
   if depth > DEEPEST_SUB_RUN then
     return answer { error = errors.new("limit", ("sub-runs nested more than %d deep"):format(DEEPEST_SUB_RUN)) }
   end
-  local program, err = compile_file(runtime, parent.folder, request.file)
-  if not program then return answer { error = err } end
-  local child
-  child, err = runtime:start(program, { input = request.input, run_id = request.key, folder = program.folder, path = parent.path })
-  if not child then
-    err.hint = "give it in `input` of orchestration:run"
-    return answer { error = err }
-  end
-  child.depth = depth
-  runtime.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
-  child.on_end = function(ended)
-    if not runtime.calls[request] then return end
-    if ended.status == "completed" then return answer { value = ended.result, duration = ended.duration } end
-    answer { error = errors.new(ended.error.type, ("%s: %s"):format(request.file, ended.error.message), { cause = ended.error }), duration = ended.duration }
-  end
+  local child, known = earlier(runtime, request)
+  if known then return answer(known) end
+  local err
+  if not child then child, err = start(runtime, parent, request, depth) end
+  if not child then return answer { error = err } end
+  attach(runtime, parent, request, child, answer)
 end
 
 return M

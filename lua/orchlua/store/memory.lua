@@ -14,7 +14,7 @@ local Store = {}
 Store.__index = Store
 
 function M.new()
-  return setmetatable({ entities = {} }, Store)
+  return setmetatable({ durable = false, entities = {} }, Store)
 end
 
 local function kind_of(self, type_name)
@@ -100,16 +100,12 @@ function actions.delete(self, type_name, id)
   return true
 end
 
---- Does something with entities.
----@param action "create"|"update"|"replace"|"get"|"query"|"delete"
----@param type_name string
----@param id string
----@param data { properties: table?, where: table? }   values of the language, the store's from now on
----@param time number   seconds since the epoch
+--- Does what a request asks of entities.
+---@param request { action: string, type: string, id: string?, properties: any, where: table?, time: number }
 ---@return any value   the entity, a list of them, whether there was one; nil on an error
 ---@return orchlua.Error?
-function Store:entity(action, type_name, id, data, time)
-  return actions[action](self, type_name, id, data, time)
+function Store:entity(request)
+  return actions[request.action](self, request.type, request.id, request, request.time)
 end
 
 return M

@@ -236,11 +236,15 @@ local function raises(self)
   return self.unit.kind == "main" or self.try.inside
 end
 
+-- Events that are waited for also without AS: one ends the run, the other may fail.
+local always_awaited = { ["orchestration:request_termination"] = true, ["state:entity:create"] = true }
+
 function statement.Event(self, node)
   local close = self:open()
+  local awaited = node.as ~= nil or always_awaited[node.name] == true
   local data = node.data and (self:value(node.data)) or self:helper "null"
-  local site = self:site(node, { event = node.name, raises = raises(self), awaited = node.as ~= nil, fresh = node.data ~= nil and node.data.tag == "Object" })
-  if not node.as and node.name ~= "orchestration:request_termination" then
+  local site = self:site(node, { event = node.name, raises = raises(self), awaited = awaited, fresh = node.data ~= nil and node.data.tag == "Object" })
+  if not awaited then
     self:put(("at = %d %s(run, %d, %s, %s)"):format(site, self:helper "emit", site, quote(node.name), data))
     return close()
   end

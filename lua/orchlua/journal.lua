@@ -1,0 +1,270 @@
+-- The journal of the runs of one runtime, and the output rule: nothing that a run
+-- asked for or told leaves the process before the rows that led to it are durable.
+-- Each time a run comes to rest its row goes into the batch, and what it wants done is
+-- held; when the batch has been committed, it is performed.
+
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local failure = require "orchlua.run.failure"
+local reply = require "orchlua.run.reply"
+local snapshot = require "orchlua.run.snapshot"
+
+local json, value = core.json, core.value
+
+local M = {}
+
+-- Bytes of journal from which on a snapshot may be taken, when it has outgrown the last.
+local LEAST_BYTES = 64 * 1024
+-- What a row costs besides its texts, roughly.
+local ROW_BYTES, READING_BYTES = 60, 20
+
+---@class orchlua.Journal
+---@field busy boolean   a batch is being committed on the store's thread
+local Journal = {}
+Journal.__index = Journal
+
+--- Makes the journal of a runtime.
+---@param store table      a durable one
+---@param runtime { perform: fun(run, effects), stop: fun(run, err), ended: fun(run) }
+function M.new(store, runtime)
+  return setmetatable({ store = store, runtime = runtime, gathered = {}, busy = false }, Journal)
+end
+
+-- Rows -----------------------------------------------------------------------------------
+
+local columns = {}
+
+function columns.start(run)
+  return { body = json.encode(value.object { "input", "seed", input = run.inputs, seed = run.lease.seed }) }
+end
+
+local function error_value(err)
+  return err and failure.to_value(err)
+end
+
+-- The hint is not a program's to see, and is kept for whoever reads the error.
+local function kept_error(err)
+  if not err then return nil end
+  local kept = error_value(err)
+  if err.hint then
+    kept = value.copy(kept)
+    if kept.hint == nil then kept[#kept + 1], kept.hint = "hint", err.hint end
+  end
+  return kept
+end
+
+function columns.reply(_, row)
+  return { request = row.request, attempt = row.attempts, duration = row.duration, body = row.body, error = kept_error(row.error), usage = row.usage }
+end
+
+columns["try"] = function(_, row) return { request = row.request, attempt = row.attempt } end
+
+function columns.timer(_, row) return { request = row.wait, duration = row.duration, branch = row.branch } end
+
+function columns.signal(_, row) return { name = row.name, body = row.body } end
+
+function columns.cancel(_, row) return { name = row.reason } end
+
+function columns.resume(_, row)
+  return { body = json.encode(value.object { "outage", "crashed", outage = row.outage, crashed = row.crashed }) }
+end
+
+-- A row of a run, with its place and what it weighs.
+local function numbered(lease, kind, time, row)
+  lease.seq = lease.seq + 1
+  row.seq, row.kind, row.time = lease.seq, kind, time
+  lease.bytes = lease.bytes + ROW_BYTES + (row.body and #row.body or 0) + (row.readings and READING_BYTES * #row.readings or 0)
+  return row
+end
+
+local function append_taken(self, run, row)
+  local of_kind = columns[row.kind](run, row)
+  of_kind.readings = row.readings or nil
+  self.store:append(run.lease, numbered(run.lease, row.kind, row.time, of_kind))
+  if row.message then self.store:taken(run.lease, row.message) end
+end
+
+local function line_of(run, site)
+  return (run.program:position(site))
+end
+
+local function append_request(self, run, request)
+  local branch = run.branches[request.branch]
+  local row = numbered(run.lease, "request", run.time, {
+    request = request.number, name = request.agent_id, branch = branch and branch.label, line = line_of(run, request.site),
+  })
+  if request.kind == "entity" then return self.store:entity(run.lease, row, request) end
+  self.store:append(run.lease, row)
+end
+
+-- Records that other rows stand for already.
+local function has_row(record)
+  return record.request_id ~= nil or record.type == "signal" or record.type:find "^run:" ~= nil
+end
+
+local function append_record(self, run, record)
+  if has_row(record) then return end
+  local data = record.data
+  if data == nil then data = record.text or record.message end
+  self.store:append(run.lease, numbered(run.lease, "event", record.time, {
+    name = record.type, branch = record.branch, body = data ~= nil and json.encode(data) or nil,
+  }))
+end
+
+local appended = {
+  request = append_request,
+  record = append_record,
+  ["try"] = function() end,
+  again = function() end,
+  abandon = function() end,
+}
+
+-- Snapshots ----------------------------------------------------------------------------------
+
+local function untold(run)
+  local records = {}
+  for _, list in ipairs { run.performing, run.held } do
+    for _, effect in ipairs(list) do
+      if not effect.effect then records[#records + 1] = effect end
+    end
+  end
+  return records
+end
+
+--- Takes a snapshot of a run at rest.
+function Journal:snapshot(run)
+  local lease = run.lease
+  local bytes = snapshot.write(run, untold(run))
+  self.store:snapshot(lease, lease.seq, bytes, lease.snapshot_seq)
+  lease.bytes, lease.snapshot_bytes, lease.snapshot_seq = 0, #bytes, lease.seq
+  self:gather(run)
+end
+
+local function outgrown(lease)
+  return lease.bytes > LEAST_BYTES and lease.bytes > lease.snapshot_bytes
+end
+
+-- At rest --------------------------------------------------------------------------------------
+
+-- When the next timer is due: never, for a run that only a signal or an answer can wake.
+local function next_due(run)
+  local due = math.huge
+  for _, whom in pairs(run.timers) do due = math.min(due, whom.wait.at) end
+  return due
+end
+
+local function outcome_of(run)
+  if run.error then return kept_error(run.error) end
+  return run.result
+end
+
+local function shown_outcome(run)
+  local outcome = outcome_of(run)
+  if outcome == nil or json.encode(outcome) then return outcome end
+  return "(a value inside itself)"
+end
+
+--- Puts a run among those whose part of the batch is committed next.
+function Journal:gather(run)
+  if run.gathered then return end
+  run.gathered = true
+  self.gathered[#self.gathered + 1] = run
+end
+
+--- A run has come to rest: what it learned since its row, and what it wants done, goes
+--- into the batch.
+function Journal:at_rest(run, row)
+  local lease = run.lease
+  row.readings = run.readings
+  append_taken(self, run, row)
+  local outbox = run.outbox
+  run.outbox = {}
+  for _, effect in ipairs(outbox) do
+    appended[effect.effect or "record"](self, run, effect)
+    run.held[#run.held + 1] = effect
+  end
+  local parked = run:parked()
+  self.store:rest(lease, {
+    status = run.status, time = run.time, due = parked and next_due(run) or nil, steps = run.request_count + run.wait_count,
+    outcome = shown_outcome(run), released = run.status ~= "running",
+  })
+  self:gather(run)
+  if outgrown(lease) and run.status == "running" then self:snapshot(run) end
+end
+
+-- Committing -------------------------------------------------------------------------------------
+
+local function lost(run)
+  return errors.new("lease", ("the run `%s` is driven by another process now: what this one did since is void"):format(run.id),
+    { hint = "`orchlua show " .. run.id .. "` tells who drives it" })
+end
+
+local function taken_already(run)
+  return errors.new("run", ("a run of the id `%s` exists"):format(run.id))
+end
+
+local function committed(self, run, outcome, err)
+  local effects = run.performing
+  run.performing = {}
+  if err then return self.runtime.stop(run, err) end
+  if outcome.refused[run.lease] then return self.runtime.stop(run, run.lease.committed and lost(run) or taken_already(run)) end
+  run.lease.committed = true
+  self.runtime.perform(run, effects)
+  if run.status ~= "running" and #run.held == 0 then self.runtime.ended(run) end
+end
+
+local function deliver_answers(outcome)
+  for _, answer in ipairs(outcome.answers) do
+    local run = answer.lease.run
+    if not outcome.refused[answer.lease] then run:deliver(reply.row(answer.request, answer.outcome)) end
+  end
+end
+
+local function all_committed(self, runs, outcome, err)
+  for _, run in ipairs(runs) do committed(self, run, outcome, err) end
+  if outcome then deliver_answers(outcome) end
+end
+
+-- Closes the batch: what its runs hold is performed when it has been committed.
+local function close_batch(self)
+  local runs = self.gathered
+  self.gathered = {}
+  for _, run in ipairs(runs) do
+    run.gathered = false
+    run.performing, run.held = run.held, {}
+  end
+  return runs
+end
+
+--- Whether a batch waits and could be committed now.
+function Journal:ready()
+  return not self.busy and self.store:pending()
+end
+
+--- Commits at once: for when there is nothing else to do meanwhile.
+function Journal:commit()
+  local runs = close_batch(self)
+  all_committed(self, runs, self.store:commit())
+end
+
+--- Commits on the store's thread.
+function Journal:commit_later()
+  local runs = close_batch(self)
+  self.busy = true
+  self.store:commit_later(function(outcome, err)
+    self.busy = false
+    all_committed(self, runs, outcome, err)
+  end)
+end
+
+--- Puts a run under this journal.
+---@param run orchlua.Run
+---@param lease table   of the store
+function Journal:keep(run, lease)
+  lease.run, lease.bytes, lease.snapshot_bytes = run, lease.bytes or 0, lease.snapshot_bytes or 0
+  lease.seq, lease.snapshot_seq = lease.seq or 0, lease.snapshot_seq or 0
+  run.lease, run.held, run.performing, run.gathered, run.keeps, run.telling = lease, {}, {}, false, true, true
+  run.at_rest = function(of, row) self:at_rest(of, row) end
+end
+
+return M

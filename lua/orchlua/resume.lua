@@ -1,0 +1,87 @@
+-- Bringing a run of the store back: takes its lease, compiles its program from the text
+-- it was started with, and restores its state; the row `resume` does the rest.
+
+local compiler = require "orchlua.compiler"
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local snapshot = require "orchlua.run.snapshot"
+
+local value = core.value
+
+local M = {}
+
+local ENDED = { completed = true, cancelled = true }
+
+local function compile(runtime, found)
+  local program, wrong = compiler.compile(found.source, {
+    name = found.file, first_line = found.first_line, indent = found.indent, config = runtime.config,
+  })
+  if program then return program end
+  return nil, errors.new("run", ("the program of the run `%s` does not compile here: line %d: %s"):format(found.id, wrong[1].line, wrong[1].message),
+    { hint = "the run was started with another configuration or release" })
+end
+
+local function given(options, name)
+  local option = options[name]
+  return option ~= value.null and option or nil
+end
+
+-- The run as it was when it was last at rest.
+local function restored(runtime, found, program)
+  local state, rows = runtime.store:load(found.number)
+  if not state then return nil, rows end
+  local run = runtime:new_run(found.id, program, value.object {}, {
+    seed = 0, folder = given(found.options, "folder"), front = given(found.options, "front"), max_steps = given(found.options, "max_steps"),
+    parent = found.parent, depth = given(found.options, "depth"),
+  })
+  run.keeps, run.telling = true, true
+  local err = snapshot.restore(run, state, rows)
+  if err then return nil, err end
+  local last = rows[#rows]
+  return run, { number = found.number, id = found.id, fence = found.fence, committed = true,
+    seq = last and last.seq or state.seq, snapshot_seq = state.seq, snapshot_bytes = state.body and #state.body or 0, bytes = 0 }
+end
+
+--- A run as it stands, for looking at: nobody drives it, and it asks nothing of anyone.
+---@param runtime orchlua.Runtime
+---@param found table   as `find` gives it
+---@return orchlua.Run? run, orchlua.Error? err
+function M.look(runtime, found)
+  local program, err = compile(runtime, found)
+  if not program then return nil, err end
+  local run, problem = restored(runtime, found, program)
+  if run then return run end
+  return nil, problem
+end
+
+local function go_on(runtime, run, lease, found)
+  runtime.journal:keep(run, lease)
+  runtime:adopt(run)
+  local records = run.outbox
+  run.outbox = {}
+  run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed }
+  run.held = records
+end
+
+--- Goes on with a run.
+---@param runtime orchlua.Runtime   one with a journal
+---@param id string
+---@return orchlua.Run? run, orchlua.Error? err
+function M.run(runtime, id)
+  local found, err = runtime.store:find(id)
+  if not found then return nil, err end
+  if ENDED[found.status] then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, found.status)) end
+  local program, problem = compile(runtime, found)
+  if not program then return nil, problem end
+  found, err = runtime.store:take(id)
+  if not found then return nil, err end
+  local run, lease = restored(runtime, found, program)
+  if not run then
+    runtime.store:release(found)
+    return nil, lease
+  end
+  go_on(runtime, run, lease, found)
+  return run
+end
+
+return M

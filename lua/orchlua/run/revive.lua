@@ -1,0 +1,120 @@
+-- A run is driven again: after a crash, a stop, or a failure. What was in flight is
+-- sent again under the same key; branches that failed go on at the statement, or with
+-- the request, that failed; the time in which nobody drove the run is not counted
+-- where that would be unfair to what was in flight.
+
+local errors = require "orchlua.error"
+local events = require "orchlua.run.events"
+local parallel = require "orchlua.run.parallel"
+
+local M = {}
+
+-- A request that was in flight in this many crashes is not sent again, so that no
+-- run crashes for ever.
+local MOST_CRASHES = 5
+
+-- Failed branches ------------------------------------------------------------------
+
+local revive
+
+local function revive_children(run, branch)
+  local failed = branch.failed_children
+  branch.failed_children = nil
+  parallel.reopen(branch, #failed)
+  for _, child in ipairs(failed) do revive(run, child) end
+end
+
+-- Enters the failed statement anew: once, through a unit compiled for that.
+local function enter_again(run, branch)
+  local unit = branch.unit
+  local entry = run.program:entry(unit, branch.site)
+  branch.unit = {
+    names = unit.names, fn = function(frame, _, of_run)
+      branch.unit = unit
+      return entry(frame, of_run)
+    end,
+  }
+  run:wake(branch)
+end
+
+function revive(run, branch)
+  local failed = branch.failed_request
+  run.branches[branch.id] = branch
+  branch.failure, branch.failed_request = nil, nil
+  if branch.failed_children then return revive_children(run, branch) end
+  if failed then return events.send_again(run, branch, failed) end
+  enter_again(run, branch)
+end
+
+-- Requests in flight -------------------------------------------------------------------
+
+local function unknown_outcome(request)
+  if request.options.at_most_once then
+    return "it may have been sent, nothing came back, and `at_most_once` forbids to send it again"
+  end
+  if request.crashes >= MOST_CRASHES then
+    return ("whoever drove the run crashed %d times while it was in flight"):format(request.crashes)
+  end
+end
+
+local function in_flight(run)
+  local list = {}
+  for _, request in pairs(run.requests) do list[#list + 1] = request end
+  table.sort(list, function(a, b) return a.number < b.number end)
+  return list
+end
+
+-- Sends a request again, or answers it when that may not be.
+local function again(run, request, crashed)
+  if request.kind == "entity" or request.kind == "run" then
+    run.outbox[#run.outbox + 1] = { effect = "again", request = request }
+    return
+  end
+  request.attempt = request.attempt + 1
+  if crashed then request.crashes = request.crashes + 1 end
+  local why = unknown_outcome(request)
+  if not why then
+    run.outbox[#run.outbox + 1] = { effect = "again", request = request }
+    return
+  end
+  run.requests[request.number] = nil
+  run.request_total = run.request_total - 1
+  events.answered(run, request, {
+    error = errors.new("unknown_outcome", ("what became of the request to `%s` is unknown: %s"):format(request.agent_id, why)),
+    attempts = request.attempt - 1, duration = 0,
+  })
+end
+
+-- Time that nobody saw go by -------------------------------------------------------------
+
+local function pass_over(run, outage)
+  run.outages[#run.outages + 1] = { time = run.time, seconds = outage }
+  for _, whom in pairs(run.timers) do
+    if whom.wait.mail and whom.wait.at then whom.wait.at = whom.wait.at + outage end
+  end
+end
+
+--- Sets the clock for every wait, as after a start of the process.
+function M.arm(run)
+  local numbers, now = {}, run.clock:now()
+  for number in pairs(run.timers) do numbers[#numbers + 1] = number end
+  table.sort(numbers)
+  for _, number in ipairs(numbers) do
+    local wait = run.timers[number].wait
+    run:arm(wait, math.max(0, wait.at - now))
+  end
+end
+
+--- The row `resume`: `outage` are the seconds in which nobody drove the run.
+function M.resumed(run, row)
+  run:publish("run:resumed", { program = run.program.title or run.program.name })
+  if run.request_total > 0 and row.outage > 0 then pass_over(run, row.outage) end
+  for _, request in ipairs(in_flight(run)) do again(run, request, row.crashed) end
+  if run.failing then
+    run.status, run.failing, run.main_ended, run.result, run.error, run.duration = "running", nil, nil, nil, nil, nil
+    revive(run, run.main)
+  end
+  if not run.replay then M.arm(run) end
+end
+
+return M

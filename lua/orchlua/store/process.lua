@@ -1,0 +1,47 @@
+-- Who a driver is, and whether it is still there: host, boot id, process id and the
+-- process's start time. On the same host a dead driver holds nothing from the moment
+-- it died; anywhere else its lease runs out.
+
+local M = {}
+
+local function first_line(path)
+  local file = io.open(path, "r")
+  if not file then return nil end
+  local line = file:read "l"
+  file:close()
+  return line
+end
+
+-- The time at which a process started, in the host's clock ticks (proc(5), field 22);
+-- nil when there is no such process, or it is only waiting to be reaped.
+local function started(pid)
+  local stat = first_line(("/proc/%s/stat"):format(pid))
+  local rest = stat and stat:match "^.*%)%s+(.*)$"
+  if not rest then return nil end
+  local fields = {}
+  for field in rest:gmatch "%S+" do fields[#fields + 1] = field end
+  if fields[1] == "Z" or fields[1] == "X" then return nil end
+  return fields[20]
+end
+
+--- This process.
+---@return { host: string, boot: string, pid: integer, started: string }
+function M.this()
+  local stat = first_line "/proc/self/stat"
+  local pid = math.tointeger(tonumber(stat and stat:match "^(%d+)")) or 0
+  return {
+    host = first_line "/proc/sys/kernel/hostname" or "localhost", boot = first_line "/proc/sys/kernel/random/boot_id" or "",
+    pid = pid, started = started(pid) or "",
+  }
+end
+
+--- Whether a driver is known to be dead: it ran here, and is gone.
+---@param driver { host: string, boot: string, pid: integer, started: string }
+---@param here table   as `this` gives it
+function M.dead(driver, here)
+  if driver.host ~= here.host then return false end
+  if driver.boot ~= here.boot then return true end
+  return here.started ~= "" and started(driver.pid) ~= driver.started
+end
+
+return M

@@ -1,0 +1,489 @@
+-- The store in a SQLite file: what runs write is gathered into a batch, and the whole
+-- batch becomes durable in one transaction, or none of it. Each run's part stands
+-- behind a guard that asks whether this process still drives the run. The runtime
+-- talks to this interface alone; `store/memory.lua` has the same.
+
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local lfs = require "lfs"
+local process = require "orchlua.store.process"
+local schema = require "orchlua.store.schema"
+local statements = require "orchlua.store.statements"
+
+local json, value = core.json, core.value
+local null = value.null
+
+local M = {}
+
+-- Seconds that a driver holds its runs without a sign of life, and between two signs.
+M.LEASE_SECONDS, M.RENEW_SECONDS = 10, 3
+-- Rows that a run keeps behind its snapshot, and the bytes of each one's body.
+M.HISTORY_ROWS, M.HISTORY_BODY = 10000, 256
+-- Days that a run is kept after it has ended.
+M.ENDED_DAYS = 30
+
+-- The run's number is unique in the store: this many for each driver.
+local RUNS_OF_A_DRIVER = 1 << 40
+
+---@class orchlua.SqliteStore
+---@field durable boolean
+local Store = {}
+Store.__index = Store
+
+-- Opening ----------------------------------------------------------------------------
+
+local function store_error(path, err)
+  local hints = {
+    [8] = "the file or its folder cannot be written", [13] = "the disk is full: make room, then resume the run",
+    [10] = "the disk did not take or give the data", [5] = "another process kept the store locked for too long",
+    [11] = "the file is damaged", [26] = "give another file with --store",
+  }
+  return errors.new("store", ("the store %s: %s"):format(path, err.message), { code = err.code, hint = hints[err.code] })
+end
+
+local function make_folders(path)
+  local folder = path:match "^(.*)/[^/]*$"
+  if not folder or folder == "" or lfs.attributes(folder, "mode") then return end
+  make_folders(folder)
+  lfs.mkdir(folder)
+end
+
+local function query_one(self, sql, ...)
+  local rows, err = self.db:query(sql, ...)
+  if not rows then return nil, store_error(self.path, err) end
+  return rows[1]
+end
+
+local function migrate(self, from)
+  for version = from + 1, #schema.migrations do
+    local ok, err = self.db:execute(("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT"):format(schema.migrations[version], version))
+    if not ok then return err end
+  end
+end
+
+-- An empty file becomes a store; one of an older release is brought up to date.
+local function prepare(self)
+  local head, err = query_one(self, [[SELECT (SELECT count(*) FROM sqlite_master) AS tables, application_id, user_version
+    FROM pragma_application_id, pragma_user_version]])
+  if not head then return err end
+  if head.tables == 0 and head.application_id == 0 then
+    local ok, problem = self.db:execute(("PRAGMA journal_mode = WAL; PRAGMA application_id = %d"):format(schema.APPLICATION_ID))
+    if not ok then return store_error(self.path, problem) end
+  elseif head.application_id ~= schema.APPLICATION_ID then
+    return errors.new("store", self.path .. " is a database of something else", { hint = "give another file with --store" })
+  end
+  if head.user_version > #schema.migrations then
+    return errors.new("store", ("%s was written by a newer release of orchlua (its version is %d, this one knows %d)"):format(
+      self.path, head.user_version, #schema.migrations), { hint = "use that release, or give another file with --store" })
+  end
+  if head.user_version < #schema.migrations then
+    local problem = migrate(self, head.user_version)
+    -- Another process may have been quicker.
+    if problem and (query_one(self, "PRAGMA user_version") or {}).user_version ~= #schema.migrations then return store_error(self.path, problem) end
+  end
+end
+
+local function set_up(self, relaxed)
+  local problem = prepare(self)
+  if problem then return problem end
+  local settings = "PRAGMA synchronous = " .. (relaxed and "NORMAL" or "FULL")
+  for _, method in ipairs { "execute", "set_writer" } do
+    local ok, err = self.db[method](self.db, settings)
+    if not ok then return store_error(self.path, err) end
+  end
+  for name, sql in pairs(statements) do self.statements[name] = self.db:statement(sql) end
+end
+
+--- Opens a store, making it where there is none.
+---@param loop any   a core loop
+---@param path string
+---@param options? { relaxed: boolean?, history_rows: integer? }   relaxed: no fsync at a commit
+---@return orchlua.SqliteStore? store, orchlua.Error? err
+function M.open(loop, path, options)
+  options = options or {}
+  make_folders(path)
+  local db, err = loop:database { path = path }
+  if not db then return nil, store_error(path, err) end
+  local self = setmetatable({
+    durable = true, db = db, path = path, statements = {}, history_rows = options.history_rows or M.HISTORY_ROWS,
+    guards = {}, asked = {}, guarded = nil, programs = {}, run_count = 0, here = process.this(),
+  }, Store)
+  local problem = set_up(self, options.relaxed)
+  if not problem then return self end
+  db:close()
+  return nil, problem
+end
+
+--- Ends this process's part: what is in the batch is committed, runs are let go.
+---@param busy boolean   a batch is with the thread; then what was gathered since waits for a resume
+function Store:finish(busy)
+  if not busy and self:pending() then self:commit() end
+  if self.driver then
+    self.db:query("UPDATE run SET driver = NULL WHERE driver = ?", self.driver)
+    self.db:query("DELETE FROM driver WHERE number = ?", self.driver)
+    self.driver = nil
+  end
+  self.db:close()
+end
+
+-- What is asked at once ------------------------------------------------------------------
+
+--- Rows of a query, or nil and an error.
+function Store:query(sql, ...)
+  local rows, err = self.db:query(sql, ...)
+  if rows then return rows end
+  return nil, store_error(self.path, err)
+end
+
+--- Signs this process in as a driver, when it has not.
+---@return orchlua.Error? err
+function Store:sign_in()
+  if self.driver then return end
+  local here = self.here
+  local rows, err = self:query("INSERT INTO driver (host, boot, pid, started, renewed) VALUES (?, ?, ?, ?, ?) RETURNING number",
+    here.host, here.boot, here.pid, here.started, core.loop.clock())
+  if not rows then return err end
+  self.driver = rows[1].number
+end
+
+--- A run's row, with its program; nil when there is none of this id.
+---@param id string
+---@return table? run, orchlua.Error? err
+function Store:find(id)
+  local rows, err = self:query([[SELECT run.*, program.name AS file, program.source, program.first_line, program.indent,
+    driver.host, driver.boot, driver.pid, driver.started, driver.renewed
+    FROM run JOIN program ON program.number = run.program LEFT JOIN driver ON driver.number = run.driver WHERE run.id = ?]], id)
+  if not rows then return nil, err end
+  local run = rows[1]
+  if not run then return nil, errors.new("run", ("there is no run `%s` in %s"):format(id, self.path)) end
+  run.options = json.decode(run.options)
+  return run
+end
+
+-- Whether somebody else drives a run, as far as can be known here.
+local function held_by_other(self, run)
+  if not run.driver or run.driver == self.driver then return false end
+  if not run.renewed then return false end
+  return not process.dead(run, self.here) and run.renewed + M.LEASE_SECONDS > core.loop.clock()
+end
+M.held_by_other = held_by_other
+
+--- Who drives a run, in words; nil when nobody does.
+---@param run table   as `find` gives it
+function Store:holder(run)
+  if not held_by_other(self, run) then return nil end
+  return ("process %d on %s"):format(run.pid, run.host)
+end
+
+local function held_error(self, run)
+  return errors.new("lease", ("the run `%s` is being driven by %s"):format(run.id, self:holder(run)),
+    { hint = "wait until that process ends, or stop it; `orchlua signal` and `orchlua cancel` reach it" })
+end
+
+--- Takes the lease of a run: from now on this process drives it.
+---@param id string
+---@return table? run   as `find` gives it, with its new `fence`; `crashed` when its last driver never let it go
+---@return orchlua.Error? err
+function Store:take(id)
+  local err = self:sign_in()
+  if err then return nil, err end
+  local ok, problem = self.db:execute "BEGIN IMMEDIATE"
+  if not ok then return nil, store_error(self.path, problem) end
+  local run
+  run, err = self:find(id)
+  if run and held_by_other(self, run) then
+    err = held_error(self, run)
+  elseif run then
+    err = select(2, self:query("UPDATE run SET driver = ?, fence = fence + 1 WHERE number = ?", self.driver, run.number))
+  end
+  ok, problem = self.db:execute(err and "ROLLBACK" or "COMMIT")
+  if not err and not ok then err = store_error(self.path, problem) end
+  if err then return nil, err end
+  run.crashed = run.driver ~= nil
+  run.last_driven = math.max(run.changed, run.driver and run.renewed or 0)
+  run.fence, run.driver = run.fence + 1, self.driver
+  return run
+end
+
+--- Lets a run go: anybody may drive it.
+function Store:release(run)
+  return self:query("UPDATE run SET driver = NULL WHERE number = ? AND fence = ?", run.number, run.fence)
+end
+
+--- What a run is brought back from: its snapshot, and the rows behind it.
+---@return { seq: integer, body: string? }? snapshot, table[]|orchlua.Error rows
+function Store:load(number)
+  local snapshots, err = self:query("SELECT seq, body FROM snapshot WHERE run = ?", number)
+  if not snapshots then return nil, err end
+  local snapshot = snapshots[1] or { seq = 0 }
+  local rows
+  rows, err = self:query("SELECT * FROM journal WHERE run = ? AND seq > ? ORDER BY seq", number, snapshot.seq)
+  if not rows then return nil, err end
+  return snapshot, rows
+end
+
+--- What was handed to the runs of this driver from outside.
+function Store:messages()
+  return self:query([[SELECT message.number, run.id AS run, message.kind, message.name, message.body FROM message
+    JOIN run ON run.number = message.run WHERE run.driver = ? ORDER BY message.number]], self.driver)
+end
+
+--- Hands a run a message; its driver takes it in.
+---@param run table   as `find` gives it
+---@param message { kind: "signal"|"cancel", name: string?, body: string? }
+---@return boolean? ok, orchlua.Error? err
+function Store:send(run, message)
+  local rows, err = self:query("INSERT INTO message (run, kind, name, body, sent) VALUES (?, ?, ?, ?, ?)",
+    run.number, message.kind, message.name, message.body, core.loop.clock())
+  if not rows then return nil, err end
+  self:ring()
+  return true
+end
+
+-- The bell --------------------------------------------------------------------------------
+
+local function bell(self) return self.path .. "-bell" end
+
+--- Wakes every driver of this store, so that it looks for messages.
+function Store:ring()
+  local file = io.open(bell(self), "w")
+  if not file then return end
+  file:write "!"
+  file:close()
+end
+
+--- Calls back when somebody rings.
+---@return any? handle   nil where files cannot be watched: then messages are found at the next renewal
+function Store:listen(loop, callback)
+  if not lfs.attributes(bell(self), "mode") then self:ring() end
+  return (loop:watch(bell(self), callback))
+end
+
+-- Batches ----------------------------------------------------------------------------------
+
+local function text_or_nil(v)
+  if v == nil or v == null then return nil end
+  return json.encode(v)
+end
+
+-- The part of a run begins: what follows is only done while this process drives it.
+local function guard(self, run)
+  if self.guarded == run then return end
+  self.guarded = run
+  self.guards[#self.guards + 1] = run
+  self.db:guard(self.statements.held, -#self.guards, run.number, run.fence)
+end
+
+-- The number of a program's text, which is stored once.
+local function program_number(self, program)
+  local hash = core.digest.sha256(json.encode(value.array { program.name, program.first_line, program.indent, program.source }))
+  if self.programs[hash] then return self.programs[hash] end
+  local rows, err = self:query([[INSERT INTO program (hash, name, source, first_line, indent) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (hash) DO UPDATE SET hash = hash RETURNING number]], hash, program.name, program.source, program.first_line, program.indent)
+  if not rows then return nil, err end
+  self.programs[hash] = rows[1].number
+  return rows[1].number
+end
+
+--- Whether a run of this id exists.
+function Store:exists(id)
+  return query_one(self, "SELECT 1 AS found FROM run WHERE id = ?", id) ~= nil
+end
+
+--- Puts a new run into the batch.
+---@param run { id: string, title: string, parent: string?, options: table, created: number }
+---@param program { name: string, source: string, first_line: integer, indent: integer }
+---@return table? lease   `{number, id, fence}`
+---@return orchlua.Error? err
+function Store:create(run, program)
+  local err = self:sign_in()
+  if err then return nil, err end
+  local number, problem = program_number(self, program)
+  if not number then return nil, problem end
+  self.run_count = self.run_count + 1
+  local lease = { number = self.driver * RUNS_OF_A_DRIVER + self.run_count, id = run.id, fence = 1, rows = 0 }
+  self.guarded = lease
+  self.guards[#self.guards + 1] = lease
+  self.db:guard(self.statements.create, -#self.guards, lease.number, run.id, number, run.title, run.parent,
+    json.encode(run.options), run.created, self.driver)
+  return lease
+end
+
+--- Puts a row of a run's journal into the batch.
+---@param lease table
+---@param row table   by the columns of the journal
+function Store:append(lease, row)
+  guard(self, lease)
+  self.db:add(self.statements.row, 0, lease.number, row.seq, row.kind, row.time, row.request, row.name, row.branch, row.line,
+    row.attempt, row.duration, row.body, row.error and json.encode(row.error), text_or_nil(row.usage), row.readings and json.encode(row.readings))
+end
+
+--- Says how a run stands, now that it is at rest.
+---@param state { status: string, time: number, due: number?, steps: integer, outcome: any, released: boolean }
+function Store:rest(lease, state)
+  guard(self, lease)
+  self.db:add(self.statements.rest, 0, lease.number, state.status, state.time, state.due, state.steps, text_or_nil(state.outcome), state.released)
+end
+
+--- A message of `messages` has become a row.
+function Store:taken(lease, number)
+  guard(self, lease)
+  self.db:add(self.statements.taken, 0, number)
+end
+
+--- Puts a snapshot into the batch; rows behind it become history.
+---@param seq integer       the last row that it holds
+---@param before integer    the last row that the snapshot before it held
+function Store:snapshot(lease, seq, body, before)
+  guard(self, lease)
+  self.db:add(self.statements.snapshot, 0, lease.number, seq, body)
+  self.db:add(self.statements.cut, 0, lease.number, before, seq, M.HISTORY_BODY)
+  if seq > self.history_rows then self.db:add(self.statements.thin, 0, lease.number, seq - self.history_rows) end
+end
+
+-- Entities -----------------------------------------------------------------------------------
+
+local function add_changed_row(self, lease, row, request, tag)
+  if request.action == "delete" then
+    return self.db:add(self.statements.deleted_row, tag, lease.number, row.seq, row.time, row.request, row.name, row.branch, row.line)
+  end
+  self.db:add(self.statements.changed_row, tag, lease.number, row.seq, row.time, row.request, row.name, row.branch, row.line,
+    json.encode(request.type), json.encode(request.id), request.type, request.id)
+end
+
+local changes = {}
+
+function changes.delete(self, request)
+  self.db:add(self.statements.entity_delete, 0, request.type, request.id)
+end
+
+for _, action in ipairs { "create", "update", "replace" } do
+  changes[action] = function(self, request)
+    self.db:add(self.statements["entity_" .. action], 0, request.type, request.id, json.encode(request.properties), json.encode(request.time))
+  end
+end
+
+--- Puts what a request asks of entities into the batch, with the request's own row; the
+--- commit gives its answer.
+---@param row table       the request's row of the journal
+---@param request table   `{action, type, id, properties, where, time}`
+function Store:entity(lease, row, request)
+  guard(self, lease)
+  self.asked[#self.asked + 1] = { lease = lease, request = request, rows = {} }
+  local change = changes[request.action]
+  if change then
+    change(self, request)
+    return add_changed_row(self, lease, row, request, #self.asked)
+  end
+  self:append(lease, row)
+  if request.action == "get" then
+    self.db:add(self.statements.entity_get, #self.asked, json.encode(request.type), json.encode(request.id), request.type, request.id)
+  else
+    self.db:add(self.statements.entity_query, #self.asked, request.type)
+  end
+end
+
+local function entity_of(type_name, row)
+  return value.object {
+    "type", "id", "properties", "created_at", "updated_at", type = type_name, id = row[2], properties = json.decode(row[3]),
+    created_at = json.decode(row[4]), updated_at = json.decode(row[5]),
+  }
+end
+
+local function matches(entity, where)
+  for _, key in ipairs(where or {}) do
+    local held = value.kind(entity.properties) == "object" and entity.properties[key]
+    if not held or not value.equal(held, where[key]) then return false end
+  end
+  return true
+end
+
+local function entity_answer(asked)
+  local request, rows = asked.request, asked.rows
+  if request.action == "query" then
+    local found = value.array {}
+    for _, row in ipairs(rows) do
+      local entity = entity_of(request.type, row)
+      if matches(entity, request.where) then found[#found + 1] = entity end
+    end
+    return { value = found }
+  end
+  local body = rows[1] and rows[1][2]
+  if request.action == "create" and body == nil then
+    return { error = errors.new("entity", ("the entity %s/%s exists already"):format(request.type, request.id)) }
+  end
+  return { value = body and json.decode(body) or null }
+end
+
+--- What became of a request about entities that was in flight when its run was left:
+--- the answer of its row, or, when it only reads, a new one.
+---@return { value: any, error: orchlua.Error? }? answer, orchlua.Error? err
+function Store:answered(lease, request)
+  if changes[request.action] then
+    local rows, err = self:query("SELECT body FROM journal WHERE run = ? AND kind = 'request' AND request = ? ORDER BY seq DESC LIMIT 1",
+      lease.number, request.number)
+    if not rows then return nil, err end
+    return entity_answer { request = request, rows = { { nil, rows[1] and rows[1].body } } }
+  end
+  local rows, err = self:query([[SELECT id, properties, created_at, updated_at FROM entity
+    WHERE type = ?1 AND (?2 IS NULL OR id = ?2) ORDER BY number]], request.type, request.id)
+  if not rows then return nil, err end
+  local list = {}
+  for i, row in ipairs(rows) do list[i] = { nil, row.id, row.properties, row.created_at, row.updated_at } end
+  if request.action == "query" then return entity_answer { request = request, rows = list } end
+  return { value = list[1] and entity_of(request.type, list[1]) or null }
+end
+
+-- Committing ------------------------------------------------------------------------------------
+
+--- Whether anything waits to be committed.
+function Store:pending()
+  return self.db:pending() > 0
+end
+
+-- The outcome of a batch in the words of the runtime.
+local function understood(self, guards, asked, answers, err)
+  if not answers then return nil, store_error(self.path, err) end
+  local outcome = { refused = {}, answers = {} }
+  for _, row in ipairs(answers) do
+    local tag = row[1]
+    if tag < 0 then
+      outcome.refused[guards[-tag]] = true
+    else
+      local rows = asked[tag].rows
+      rows[#rows + 1] = row
+    end
+  end
+  for i, one in ipairs(asked) do outcome.answers[i] = { lease = one.lease, request = one.request, outcome = entity_answer(one) } end
+  return outcome
+end
+
+local function start_anew(self)
+  local guards, asked = self.guards, self.asked
+  self.guards, self.asked, self.guarded = {}, {}, nil
+  return guards, asked
+end
+
+--- Commits the batch at once, while nothing else goes on.
+---@return { refused: table<table, true>, answers: table[] }? outcome   leases that are lost; what entities answered
+---@return orchlua.Error? err
+function Store:commit()
+  local guards, asked = start_anew(self)
+  return understood(self, guards, asked, self.db:commit())
+end
+
+--- Commits the batch on the store's thread; `done(outcome, err)` is called in a turn of the loop.
+function Store:commit_later(done)
+  local guards, asked = start_anew(self)
+  self.db:commit_later(function(answers, err) done(understood(self, guards, asked, answers, err)) end)
+end
+
+--- Puts a sign of life into the batch.
+function Store:renew()
+  if not self.driver then return end
+  self.guarded = nil
+  self.db:guard(self.statements.always, 0)
+  self.db:add(self.statements.renew, 0, self.driver, core.loop.clock())
+end
+
+return M
