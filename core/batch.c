@@ -154,7 +154,7 @@ static bool pack_answer(struct batch *batch, struct answer answer, sqlite3_stmt 
   return packed;
 }
 
-/* Steps through a bound statement; tells whether it gave a row. */
+/* Steps through a bound statement; tells whether it gave a row, or, a guard that writes, changed one. */
 static int step(struct batch *batch, const struct operation *operation, sqlite3_stmt *statement, bool *gave)
 {
   int code;
@@ -164,6 +164,7 @@ static int step(struct batch *batch, const struct operation *operation, sqlite3_
     struct answer answer = { operation->tag, sqlite3_column_count(statement) };
     if (operation->tag != 0 && !operation->guard && !pack_answer(batch, answer, statement)) return SQLITE_NOMEM;
   }
+  if (operation->guard && !sqlite3_stmt_readonly(statement)) *gave = sqlite3_changes(sqlite3_db_handle(statement)) > 0;
   if (operation->guard && !*gave && code == SQLITE_DONE) {
     struct answer refusal = { operation->tag, -1 };
     if (!pack_answer(batch, refusal, NULL)) return SQLITE_NOMEM;

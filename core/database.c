@@ -184,7 +184,7 @@ static int add(lua_State *L, bool guard)
 static int database_add(lua_State *L) { return add(L, false); }
 
 /* database:guard(statement, tag, ...): what follows, up to the next guard, is only done
- * when this statement gives a row. */
+ * when this statement gives a row, or changes one. */
 static int database_guard(lua_State *L) { return add(L, true); }
 
 /* database:pending() -> how many operations wait to be committed, and in how many bytes. */

@@ -34,7 +34,7 @@ struct writer {
 void orchlua_run_batch(struct writer *writer, struct batch *batch);
 
 /* Packs an operation: statement `number`, with the Lua values from `first` to the top
- * of the stack. A guard gives a row, or what follows up to the next guard is left out.
+ * of the stack. A guard gives or changes a row, or what follows up to the next is left out.
  * With `tag` 0 its rows are not wanted. Raises on a value that SQLite has not. */
 void orchlua_add_operation(lua_State *L, struct batch *batch, size_t number, lua_Integer tag, bool guard, int first);
 

@@ -77,24 +77,28 @@ local function numbered(lease, kind, time, row)
   return row
 end
 
-local function append_taken(self, run, row)
+local function append(run, row)
+  local rows = run.part.rows
+  rows[#rows + 1] = row
+end
+
+local function append_taken(run, row)
   local of_kind = columns[row.kind](run, row)
   of_kind.readings = row.readings or nil
-  self.store:append(run.lease, numbered(run.lease, row.kind, row.time, of_kind))
-  if row.message then self.store:taken(run.lease, row.message) end
+  append(run, numbered(run.lease, row.kind, row.time, of_kind))
+  if row.message then run.part.taken[#run.part.taken + 1] = row.message end
 end
 
 local function line_of(run, site)
   return (run.program:position(site))
 end
 
-local function append_request(self, run, request)
+local function append_request(run, request)
   local branch = run.branches[request.branch]
-  local row = numbered(run.lease, "request", run.time, {
+  append(run, numbered(run.lease, "request", run.time, {
     request = request.number, name = request.agent_id, branch = branch and branch.label, line = line_of(run, request.site),
-  })
-  if request.kind == "entity" then return self.store:entity(run.lease, row, request) end
-  self.store:append(run.lease, row)
+    entity = request.kind == "entity" and request or nil,
+  }))
 end
 
 -- Records that other rows stand for already.
@@ -102,11 +106,11 @@ local function has_row(record)
   return record.request_id ~= nil or record.type == "signal" or record.type:find "^run:" ~= nil
 end
 
-local function append_record(self, run, record)
+local function append_record(run, record)
   if has_row(record) then return end
   local data = record.data
   if data == nil then data = record.text or record.message end
-  self.store:append(run.lease, numbered(run.lease, "event", record.time, {
+  append(run, numbered(run.lease, "event", record.time, {
     name = record.type, branch = record.branch, body = data ~= nil and json.encode(data) or nil,
   }))
 end
@@ -135,8 +139,8 @@ end
 function Journal:snapshot(run)
   local lease = run.lease
   local bytes = snapshot.write(run, untold(run))
-  self.store:snapshot(lease, lease.seq, bytes, lease.snapshot_seq)
-  lease.bytes, lease.snapshot_bytes, lease.snapshot_seq = 0, #bytes, lease.seq
+  run.part.snapshot = { seq = lease.seq, body = bytes }
+  lease.bytes, lease.snapshot_bytes = 0, #bytes
   self:gather(run)
 end
 
@@ -164,6 +168,18 @@ local function shown_outcome(run)
   return "(a value inside itself)"
 end
 
+-- Says in the run's row how it stands, when that has changed: most rests change nothing.
+local function say_state(run)
+  local lease = run.lease
+  local due = run:parked() and next_due(run) or nil
+  if lease.status == run.status and lease.due == due then return end
+  lease.status, lease.due = run.status, due
+  run.part.state = {
+    status = run.status, time = run.time, due = due, steps = run.request_count + run.wait_count,
+    outcome = shown_outcome(run), released = run.status ~= "running",
+  }
+end
+
 --- Puts a run among those whose part of the batch is committed next.
 function Journal:gather(run)
   if run.gathered then return end
@@ -176,18 +192,14 @@ end
 function Journal:at_rest(run, row)
   local lease = run.lease
   row.readings = run.readings
-  append_taken(self, run, row)
+  append_taken(run, row)
   local outbox = run.outbox
   run.outbox = {}
   for _, effect in ipairs(outbox) do
-    appended[effect.effect or "record"](self, run, effect)
+    appended[effect.effect or "record"](run, effect)
     run.held[#run.held + 1] = effect
   end
-  local parked = run:parked()
-  self.store:rest(lease, {
-    status = run.status, time = run.time, due = parked and next_due(run) or nil, steps = run.request_count + run.wait_count,
-    outcome = shown_outcome(run), released = run.status ~= "running",
-  })
+  say_state(run)
   self:gather(run)
   if outgrown(lease) and run.status == "running" then self:snapshot(run) end
 end
@@ -225,20 +237,23 @@ local function all_committed(self, runs, outcome, err)
   if outcome then deliver_answers(outcome) end
 end
 
+local function new_part() return { rows = {}, taken = {} } end
+
 -- Closes the batch: what its runs hold is performed when it has been committed.
 local function close_batch(self)
   local runs = self.gathered
   self.gathered = {}
   for _, run in ipairs(runs) do
     run.gathered = false
-    run.performing, run.held = run.held, {}
+    self.store:write(run.lease, run.part)
+    run.part, run.performing, run.held = new_part(), run.held, {}
   end
   return runs
 end
 
 --- Whether a batch waits and could be committed now.
 function Journal:ready()
-  return not self.busy and self.store:pending()
+  return not self.busy and (#self.gathered > 0 or self.store:pending())
 end
 
 --- Commits at once: for when there is nothing else to do meanwhile.
@@ -257,14 +272,24 @@ function Journal:commit_later()
   end)
 end
 
+--- Closes the store. What was learned is committed; what that led to is not done any
+--- more, and is left to a resume.
+function Journal:finish()
+  if self:ready() then
+    close_batch(self)
+    self.store:commit()
+  end
+  self.store:close()
+end
+
 --- Puts a run under this journal.
 ---@param run orchlua.Run
 ---@param lease table   of the store
 function Journal:keep(run, lease)
   lease.run, lease.bytes, lease.snapshot_bytes = run, lease.bytes or 0, lease.snapshot_bytes or 0
-  lease.seq, lease.snapshot_seq = lease.seq or 0, lease.snapshot_seq or 0
-  run.lease, run.held, run.performing, run.gathered, run.keeps, run.telling = lease, {}, {}, false, true, true
-  run.at_rest = function(of, row) self:at_rest(of, row) end
+  lease.seq, lease.status = lease.seq or 0, lease.status or "running"
+  run.lease, run.part, run.held, run.performing, run.gathered = lease, new_part(), {}, {}, false
+  run:keep(function(of, row) self:at_rest(of, row) end)
 end
 
 return M

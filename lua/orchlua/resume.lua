@@ -28,18 +28,19 @@ end
 
 -- The run as it was when it was last at rest.
 local function restored(runtime, found, program)
-  local state, rows = runtime.store:load(found.number)
+  local state, rows = runtime.store:load(found)
   if not state then return nil, rows end
   local run = runtime:new_run(found.id, program, value.object {}, {
     seed = 0, folder = given(found.options, "folder"), front = given(found.options, "front"), max_steps = given(found.options, "max_steps"),
     parent = found.parent, depth = given(found.options, "depth"),
   })
-  run.keeps, run.telling = true, true
+  run:keep(nil)
   local err = snapshot.restore(run, state, rows)
   if err then return nil, err end
   local last = rows[#rows]
   return run, { number = found.number, id = found.id, fence = found.fence, committed = true,
-    seq = last and last.seq or state.seq, snapshot_seq = state.seq, snapshot_bytes = state.body and #state.body or 0, bytes = 0 }
+    seq = last and last.seq or state.seq, status = found.status, due = found.due, last = found.last, marks = state.marks,
+    snapshot_bytes = state.body and #state.body or 0, bytes = 0 }
 end
 
 --- A run as it stands, for looking at: nobody drives it, and it asks nothing of anyone.

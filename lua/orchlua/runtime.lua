@@ -346,7 +346,7 @@ function effects.abandon(self, _, effect)
 end
 
 function effects.record(self, _, record)
-  self.options.on_record(record)
+  if self.options.on_record then self.options.on_record(record) end
 end
 
 effects["try"] = function(self, _, effect)
@@ -590,7 +590,7 @@ function Runtime:close()
     if started.abandon then started:abandon() end
   end
   self.calls = {}
-  if self.journal then self.store:finish(self.journal.busy) end
+  if self.journal then self.journal:finish() end
   self.loop_handle:close()
 end
 

@@ -166,7 +166,7 @@ builtin["completion:async"] = function(run, branch, site, name, data)
 end
 
 local function announce(run, branch, site, name, data)
-  run:publish(name, run.telling and { data = data })
+  run:publish(name, run.recording and { data = data })
   answer(run, branch, site, data)
 end
 
@@ -318,7 +318,9 @@ end
 function M.answered(run, asked, row)
   local branch = run.branches[asked.branch]
   local result = result_of(asked, row)
-  if run.telling then publish_reply(run, asked, row, result, branch) else run.seq = run.seq + 1 end
+  if asked.kind ~= "entity" then
+    if run.telling then publish_reply(run, asked, row, result, branch) else run.seq = run.seq + 1 end
+  end
   if run.last_request == asked.number then
     if asked.quiet or row.error then run.last = result else run.last = result.result end
   end

@@ -46,16 +46,16 @@ M.Run = Run
 
 --- Makes a run that has not started.
 ---@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, clock: orchlua.Clock, config: table,
----  functions: table, max_steps?: integer, listener?: any, keeps?: boolean, event_handler: fun(name): table?,
----  interrupted?: fun(): boolean, on_row: fun(run), at_rest?: fun(run, row) }
----  `listener`: somebody wants records; `keeps`: what it learns is kept for a replay, by `at_rest`
+---  functions: table, max_steps?: integer, listener?: any, event_handler: fun(name): table?,
+---  interrupted?: fun(): boolean, on_row: fun(run) }
+---  `listener`: somebody wants records
 ---@return orchlua.Run
 function M.new(options)
   local self = setmetatable({
     id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed,
     clock = options.clock, config = options.config, functions = options.functions,
-    listener = options.listener, telling = false, keeps = options.keeps or false, event_handler = options.event_handler, interrupted = options.interrupted,
-    on_row = options.on_row, at_rest = options.at_rest, max_steps = options.max_steps or M.MAX_STEPS,
+    listener = options.listener, telling = false, recording = false, keeps = false, event_handler = options.event_handler, interrupted = options.interrupted,
+    on_row = options.on_row, max_steps = options.max_steps or M.MAX_STEPS,
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, replay = false,
@@ -64,8 +64,15 @@ function M.new(options)
   }, Run)
   self.on_error = function(raised) return failure.handle(self, raised) end
   self.slice = math.min(SLICE, self.max_steps)
-  self.telling = self.listener ~= nil or self.keeps
+  self.telling = self.listener ~= nil
+  self.recording = self.telling
   return self
+end
+
+--- From now on what the run learns is kept for a replay; `at_rest(run, row)` is called
+--- with each row when what it led to is complete.
+function Run:keep(at_rest)
+  self.keeps, self.recording, self.at_rest = true, true, at_rest
 end
 
 --- Starts the main branch; the run is driven later.
@@ -469,10 +476,11 @@ end
 -- Telling the world ------------------------------------------------------------------------------
 
 --- Tells what happens: a record for whoever listens, and for the journal. On the hot
---- path callers look at `telling` first, and make no fields when nobody does.
+--- path callers look first whether somebody does (`telling`: a listener; `recording`:
+--- a journal too), and make no fields when nobody does.
 function Run:publish(kind, fields)
   self.seq = self.seq + 1
-  if not self.telling then return end
+  if not self.recording or not fields then return end
   local record = fields
   if type(record.data) == "table" then record.data = value.copy(record.data) or "(nested too deep)" end
   record.seq, record.type, record.time, record.run_id = self.seq, kind, self.time, self.id

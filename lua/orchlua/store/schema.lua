@@ -43,17 +43,20 @@ M.migrations = {
     due     REAL,              -- when its next timer is due; infinite when only a signal can wake it
     steps   INTEGER NOT NULL DEFAULT 0,
     outcome TEXT,              -- JSON: its result, or its error
+    last    INTEGER NOT NULL,  -- its last row of the journal
     driver  INTEGER,           -- who drives it
     fence   INTEGER NOT NULL   -- goes up with every driver: an older one can write no more
   );
   CREATE INDEX run_due ON run (due) WHERE due IS NOT NULL;
   CREATE INDEX run_driver ON run (driver) WHERE driver IS NOT NULL;
 
-  -- What a run learned and asked for, in order. Rows behind its snapshot are history.
+  -- What the runs learned and asked for. Rows are only appended, so that a commit of
+  -- many runs writes few pages; those of one run are a chain, from its last row back.
   CREATE TABLE journal (
     number   INTEGER PRIMARY KEY,
+    previous INTEGER,          -- the row of the same run before this one
     run      INTEGER NOT NULL,
-    seq      INTEGER NOT NULL,
+    seq      INTEGER NOT NULL, -- its place in its run, from 1
     kind     TEXT NOT NULL,    -- start reply try timer signal cancel resume; request event
     time     REAL NOT NULL,    -- when it came, seconds since the epoch
     request  INTEGER,          -- the number of the request or the wait
@@ -67,13 +70,16 @@ M.migrations = {
     usage    TEXT,             -- JSON
     readings TEXT              -- JSON list: clock readings and answers of user functions
   );
-  CREATE INDEX journal_run ON journal (run, seq);
 
-  -- A run at rest, as one value: with it, rows up to `seq` are not needed to go on.
+  -- A run at rest, as one value: with it, rows up to `seq` are not needed to go on, and
+  -- are history. Older ones have no body: they divide the history into parts, which are
+  -- let go one by one.
   CREATE TABLE snapshot (
-    run  INTEGER PRIMARY KEY,
+    run  INTEGER NOT NULL,
     seq  INTEGER NOT NULL,
-    body BLOB NOT NULL
+    row  INTEGER NOT NULL,     -- the row of the journal with that seq
+    body BLOB,
+    PRIMARY KEY (run, seq)
   );
 
   -- What was handed to a run from outside and its driver has not taken in yet.

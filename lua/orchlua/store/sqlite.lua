@@ -22,8 +22,8 @@ M.HISTORY_ROWS, M.HISTORY_BODY = 10000, 256
 -- Days that a run is kept after it has ended.
 M.ENDED_DAYS = 30
 
--- The run's number is unique in the store: this many for each driver.
-local RUNS_OF_A_DRIVER = 1 << 40
+-- Numbers of runs and of rows are unique in the store: so many for each driver.
+local NUMBERS_OF_A_DRIVER = 1 << 36
 
 ---@class orchlua.SqliteStore
 ---@field durable boolean
@@ -106,7 +106,7 @@ function M.open(loop, path, options)
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
     durable = true, db = db, path = path, statements = {}, history_rows = options.history_rows or M.HISTORY_ROWS,
-    guards = {}, asked = {}, guarded = nil, programs = {}, run_count = 0, here = process.this(),
+    guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, here = process.this(),
   }, Store)
   local problem = set_up(self, options.relaxed)
   if not problem then return self end
@@ -114,12 +114,10 @@ function M.open(loop, path, options)
   return nil, problem
 end
 
---- Ends this process's part: what is in the batch is committed, runs are let go.
----@param busy boolean   a batch is with the thread; then what was gathered since waits for a resume
-function Store:finish(busy)
-  if not busy and self:pending() then self:commit() end
+--- Lets go of all runs, and closes the file. A batch that is with the thread is committed first.
+function Store:close()
   if self.driver then
-    self.db:query("UPDATE run SET driver = NULL WHERE driver = ?", self.driver)
+    self.db:query("UPDATE run SET driver = NULL, changed = ? WHERE driver = ?", core.loop.clock(), self.driver)
     self.db:query("DELETE FROM driver WHERE number = ?", self.driver)
     self.driver = nil
   end
@@ -210,16 +208,37 @@ function Store:release(run)
   return self:query("UPDATE run SET driver = NULL WHERE number = ? AND fence = ?", run.number, run.fence)
 end
 
---- What a run is brought back from: its snapshot, and the rows behind it.
----@return { seq: integer, body: string? }? snapshot, table[]|orchlua.Error rows
-function Store:load(number)
-  local snapshots, err = self:query("SELECT seq, body FROM snapshot WHERE run = ?", number)
-  if not snapshots then return nil, err end
-  local snapshot = snapshots[1] or { seq = 0 }
+-- Rows of a run, from one of them back to the one with seq `after`, which is not among them.
+local function chain(self, last, after, limit)
+  return self:query(statements.chain .. [[SELECT journal.* FROM chain JOIN journal ON journal.number = chain.number
+    ORDER BY chain.seq DESC LIMIT ?3]], last, after, limit or -1)
+end
+
+local function reversed(list)
+  local result = {}
+  for i = #list, 1, -1 do result[#result + 1] = list[i] end
+  return result
+end
+
+--- What a run is brought back from: its snapshot, and the rows behind it. `marks` are
+--- where its snapshots were, the oldest first.
+---@return { seq: integer, body: string?, marks: { seq: integer, row: integer }[] }? snapshot, table[]|orchlua.Error rows
+function Store:load(run)
+  local marks, err = self:query("SELECT seq, row, body FROM snapshot WHERE run = ? ORDER BY seq", run.number)
+  if not marks then return nil, err end
+  local newest = marks[#marks] or { seq = 0 }
   local rows
-  rows, err = self:query("SELECT * FROM journal WHERE run = ? AND seq > ? ORDER BY seq", number, snapshot.seq)
+  rows, err = chain(self, run.last, newest.seq)
   if not rows then return nil, err end
-  return snapshot, rows
+  return { seq = newest.seq, body = newest.body, marks = marks }, reversed(rows)
+end
+
+--- The last rows of a run, in order.
+---@param limit integer
+---@return table[]? rows, orchlua.Error? err
+function Store:history(run, limit)
+  local rows, err = chain(self, run.last, 0, limit)
+  return rows and reversed(rows), err
 end
 
 --- What was handed to the runs of this driver from outside.
@@ -266,14 +285,6 @@ local function text_or_nil(v)
   return json.encode(v)
 end
 
--- The part of a run begins: what follows is only done while this process drives it.
-local function guard(self, run)
-  if self.guarded == run then return end
-  self.guarded = run
-  self.guards[#self.guards + 1] = run
-  self.db:guard(self.statements.held, -#self.guards, run.number, run.fence)
-end
-
 -- The number of a program's text, which is stored once.
 local function program_number(self, program)
   local hash = core.digest.sha256(json.encode(value.array { program.name, program.first_line, program.indent, program.source }))
@@ -290,10 +301,10 @@ function Store:exists(id)
   return query_one(self, "SELECT 1 AS found FROM run WHERE id = ?", id) ~= nil
 end
 
---- Puts a new run into the batch.
+--- A new run: it is made by its first part.
 ---@param run { id: string, title: string, parent: string?, options: table, created: number }
 ---@param program { name: string, source: string, first_line: integer, indent: integer }
----@return table? lease   `{number, id, fence}`
+---@return table? lease   what this process holds of the run
 ---@return orchlua.Error? err
 function Store:create(run, program)
   local err = self:sign_in()
@@ -301,54 +312,74 @@ function Store:create(run, program)
   local number, problem = program_number(self, program)
   if not number then return nil, problem end
   self.run_count = self.run_count + 1
-  local lease = { number = self.driver * RUNS_OF_A_DRIVER + self.run_count, id = run.id, fence = 1, rows = 0 }
-  self.guarded = lease
-  self.guards[#self.guards + 1] = lease
-  self.db:guard(self.statements.create, -#self.guards, lease.number, run.id, number, run.title, run.parent,
-    json.encode(run.options), run.created, self.driver)
-  return lease
+  return {
+    number = self.driver * NUMBERS_OF_A_DRIVER + self.run_count, id = run.id, fence = 1, marks = {},
+    creation = { run.id, number, run.title, run.parent, json.encode(run.options), run.created, self.driver },
+  }
 end
 
---- Puts a row of a run's journal into the batch.
----@param lease table
----@param row table   by the columns of the journal
-function Store:append(lease, row)
-  guard(self, lease)
-  self.db:add(self.statements.row, 0, lease.number, row.seq, row.kind, row.time, row.request, row.name, row.branch, row.line,
+-- What follows is only done while this process drives the run, or when its id was free.
+local function guard(self, lease)
+  self.guards[#self.guards + 1] = lease
+  local creation = lease.creation
+  if not creation then return self.db:guard(self.statements.held, -#self.guards, lease.number, lease.fence, lease.last) end
+  lease.creation = nil
+  self.db:guard(self.statements.create, -#self.guards, lease.number, creation[1], creation[2], creation[3], creation[4], creation[5],
+    creation[6], creation[7], lease.last)
+end
+
+local function append(self, lease, row, number, previous)
+  if row.entity then return self:append_entity(lease, row, number, previous) end
+  self.db:add(self.statements.row, 0, number, previous, lease.number, row.seq, row.kind, row.time, row.request, row.name, row.branch, row.line,
     row.attempt, row.duration, row.body, row.error and json.encode(row.error), text_or_nil(row.usage), row.readings and json.encode(row.readings))
 end
 
---- Says how a run stands, now that it is at rest.
----@param state { status: string, time: number, due: number?, steps: integer, outcome: any, released: boolean }
-function Store:rest(lease, state)
-  guard(self, lease)
+-- Behind a snapshot: long bodies are cut, and what is older than the history is let go.
+local function add_snapshot(self, lease, snapshot, row)
+  local statement, marks = self.statements, lease.marks
+  local before = marks[#marks]
+  marks[#marks + 1] = { seq = snapshot.seq, row = row }
+  self.db:add(statement.forget, 0, lease.number)
+  self.db:add(statement.snapshot, 0, lease.number, snapshot.seq, row, snapshot.body)
+  self.db:add(statement.cut, 0, row, before and before.seq or 0, M.HISTORY_BODY)
+  while marks[2] and snapshot.seq - marks[1].seq >= self.history_rows do
+    self.db:add(statement.thin, 0, marks[1].row, 0)
+    self.db:add(statement.unmark, 0, lease.number, marks[1].seq)
+    table.remove(marks, 1)
+  end
+end
+
+local function add_state(self, lease, state)
   self.db:add(self.statements.rest, 0, lease.number, state.status, state.time, state.due, state.steps, text_or_nil(state.outcome), state.released)
 end
 
---- A message of `messages` has become a row.
-function Store:taken(lease, number)
+--- Puts a part of a run into the batch: what it learned and asked for since the last.
+---@param lease table
+---@param part { rows: table[], taken: integer[], state: table?, snapshot: { seq: integer, body: string }? }
+---  rows: by the columns of the journal, with `entity`, the request, in one that asks for entities; taken: messages that have become
+---  rows; state: `{status, time, due, steps, outcome, released}`; snapshot: of the run as it is behind the row `seq`
+function Store:write(lease, part)
+  local previous, base, snapshot_row = lease.last, self.driver * NUMBERS_OF_A_DRIVER + self.row_count, lease.last
+  self.row_count = self.row_count + #part.rows
+  if #part.rows > 0 then lease.last = base + #part.rows end
   guard(self, lease)
-  self.db:add(self.statements.taken, 0, number)
-end
-
---- Puts a snapshot into the batch; rows behind it become history.
----@param seq integer       the last row that it holds
----@param before integer    the last row that the snapshot before it held
-function Store:snapshot(lease, seq, body, before)
-  guard(self, lease)
-  self.db:add(self.statements.snapshot, 0, lease.number, seq, body)
-  self.db:add(self.statements.cut, 0, lease.number, before, seq, M.HISTORY_BODY)
-  if seq > self.history_rows then self.db:add(self.statements.thin, 0, lease.number, seq - self.history_rows) end
+  for i, row in ipairs(part.rows) do
+    append(self, lease, row, base + i, previous)
+    previous = base + i
+    if part.snapshot and row.seq == part.snapshot.seq then snapshot_row = previous end
+  end
+  for _, number in ipairs(part.taken) do self.db:add(self.statements.taken, 0, number) end
+  if part.state then add_state(self, lease, part.state) end
+  if part.snapshot then add_snapshot(self, lease, part.snapshot, snapshot_row) end
 end
 
 -- Entities -----------------------------------------------------------------------------------
 
-local function add_changed_row(self, lease, row, request, tag)
-  if request.action == "delete" then
-    return self.db:add(self.statements.deleted_row, tag, lease.number, row.seq, row.time, row.request, row.name, row.branch, row.line)
-  end
-  self.db:add(self.statements.changed_row, tag, lease.number, row.seq, row.time, row.request, row.name, row.branch, row.line,
-    json.encode(request.type), json.encode(request.id), request.type, request.id)
+local function add_changed_row(self, lease, row, number, previous, tag)
+  local request = row.entity
+  local statement = request.action == "delete" and self.statements.deleted_row or self.statements.changed_row
+  self.db:add(statement, tag, number, previous, lease.number, row.seq, row.time, row.request, row.name,
+    json.encode(request.type), json.encode(request.id), row.branch, row.line, request.type, request.id)
 end
 
 local changes = {}
@@ -365,17 +396,17 @@ end
 
 --- Puts what a request asks of entities into the batch, with the request's own row; the
 --- commit gives its answer.
----@param row table       the request's row of the journal
----@param request table   `{action, type, id, properties, where, time}`
-function Store:entity(lease, row, request)
-  guard(self, lease)
+---@param row table   of the journal; `row.entity` is the request: `{action, type, id, properties, where, time}`
+function Store:append_entity(lease, row, number, previous)
+  local request = row.entity
   self.asked[#self.asked + 1] = { lease = lease, request = request, rows = {} }
   local change = changes[request.action]
   if change then
     change(self, request)
-    return add_changed_row(self, lease, row, request, #self.asked)
+    return add_changed_row(self, lease, row, number, previous, #self.asked)
   end
-  self:append(lease, row)
+  row.entity = nil
+  append(self, lease, row, number, previous)
   if request.action == "get" then
     self.db:add(self.statements.entity_get, #self.asked, json.encode(request.type), json.encode(request.id), request.type, request.id)
   else
@@ -420,8 +451,8 @@ end
 ---@return { value: any, error: orchlua.Error? }? answer, orchlua.Error? err
 function Store:answered(lease, request)
   if changes[request.action] then
-    local rows, err = self:query("SELECT body FROM journal WHERE run = ? AND kind = 'request' AND request = ? ORDER BY seq DESC LIMIT 1",
-      lease.number, request.number)
+    local rows, err = self:query(statements.chain .. [[SELECT body FROM chain JOIN journal ON journal.number = chain.number
+      WHERE kind = 'request' AND request = ?3 LIMIT 1]], lease.last, 0, request.number)
     if not rows then return nil, err end
     return entity_answer { request = request, rows = { { nil, rows[1] and rows[1].body } } }
   end
@@ -460,7 +491,7 @@ end
 
 local function start_anew(self)
   local guards, asked = self.guards, self.asked
-  self.guards, self.asked, self.guarded = {}, {}, nil
+  self.guards, self.asked = {}, {}
   return guards, asked
 end
 
@@ -481,7 +512,6 @@ end
 --- Puts a sign of life into the batch.
 function Store:renew()
   if not self.driver then return end
-  self.guarded = nil
   self.db:guard(self.statements.always, 0)
   self.db:add(self.statements.renew, 0, self.driver, core.loop.clock())
 end

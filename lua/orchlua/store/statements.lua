@@ -4,27 +4,40 @@
 local ENTITY = [['{"type":' || ?8 || ',"id":' || ?9 || ',"properties":' || properties || ',"created_at":' || created_at ||
   ',"updated_at":' || updated_at || '}']]
 
-local REQUEST = [[INSERT INTO journal (run, seq, kind, time, request, name, branch, line, body)
-  SELECT ?1, ?2, 'request', ?3, ?4, ?5, ?6, ?7, ]]
+local REQUEST = [[INSERT INTO journal (number, previous, run, seq, kind, time, request, name, branch, line, body)
+  SELECT ?1, ?2, ?3, ?4, 'request', ?5, ?6, ?7, ?10, ?11, ]]
+
+-- The chain of a run's rows from ?1 back to the one with seq ?2, which is not in it.
+local CHAIN = [[WITH RECURSIVE chain (number, previous, seq) AS (
+    SELECT number, previous, seq FROM journal WHERE number = ?1 AND seq > ?2
+    UNION ALL SELECT journal.number, journal.previous, journal.seq FROM chain JOIN journal ON journal.number = chain.previous
+      WHERE chain.seq > ?2 + 1
+  ) ]]
+local PART = "number IN (" .. CHAIN .. "SELECT number FROM chain)"
 
 return {
-  -- Guards: whether this driver still holds the run; whether the id was free.
-  held = "SELECT 1 FROM run WHERE number = ?1 AND fence = ?2",
-  always = "SELECT 1",
-  create = [[INSERT INTO run (number, id, program, title, parent, status, options, created, changed, driver, fence)
-    VALUES (?1, ?2, ?3, ?4, ?5, 'running', ?6, ?7, ?7, ?8, 1) ON CONFLICT (id) DO NOTHING RETURNING 1]],
+  chain = CHAIN,
 
-  row = [[INSERT INTO journal (run, seq, kind, time, request, name, branch, line, attempt, duration, body, error, usage, readings)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
+  -- Guards: whether this driver still holds the run, whose chain then ends at a new row;
+  -- whether the id was free.
+  held = "UPDATE run SET last = ?3 WHERE number = ?1 AND fence = ?2",
+  always = "SELECT 1",
+  create = [[INSERT INTO run (number, id, program, title, parent, status, options, created, changed, driver, fence, last)
+    VALUES (?1, ?2, ?3, ?4, ?5, 'running', ?6, ?7, ?7, ?8, 1, ?9) ON CONFLICT (id) DO NOTHING]],
+
+  row = [[INSERT INTO journal (number, previous, run, seq, kind, time, request, name, branch, line, attempt, duration, body, error, usage, readings)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
   rest = "UPDATE run SET status = ?2, changed = ?3, due = ?4, steps = ?5, outcome = ?6, driver = CASE WHEN ?7 THEN NULL ELSE driver END WHERE number = ?1",
   taken = "DELETE FROM message WHERE number = ?1",
   renew = "UPDATE driver SET renewed = ?2 WHERE number = ?1",
 
-  snapshot = [[INSERT INTO snapshot (run, seq, body) VALUES (?1, ?2, CAST(?3 AS BLOB))
-    ON CONFLICT (run) DO UPDATE SET seq = excluded.seq, body = excluded.body]],
-  -- Behind a snapshot: long bodies are cut, and what is older than the history is let go.
-  cut = "UPDATE journal SET body = substr(body, 1, ?4) WHERE run = ?1 AND seq > ?2 AND seq <= ?3 AND length(body) > ?4",
-  thin = "DELETE FROM journal WHERE run = ?1 AND seq <= ?2",
+  -- A snapshot takes the body of the one before it. Behind it long bodies of rows are
+  -- cut, and the oldest part of the history is let go.
+  forget = "UPDATE snapshot SET body = NULL WHERE run = ?1 AND body IS NOT NULL",
+  snapshot = "INSERT INTO snapshot (run, seq, row, body) VALUES (?1, ?2, ?3, CAST(?4 AS BLOB))",
+  cut = "UPDATE journal SET body = substr(body, 1, ?3) WHERE length(body) > ?3 AND " .. PART,
+  thin = "DELETE FROM journal WHERE " .. PART,
+  unmark = "DELETE FROM snapshot WHERE run = ?1 AND seq = ?2",
 
   entity_create = [[INSERT INTO entity (type, id, properties, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT DO NOTHING]],
   entity_update = [[INSERT INTO entity (type, id, properties, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
@@ -33,8 +46,8 @@ return {
     ON CONFLICT (type, id) DO UPDATE SET properties = excluded.properties, updated_at = excluded.updated_at]],
   entity_delete = "DELETE FROM entity WHERE type = ?1 AND id = ?2",
   -- The request's row with what became of it: written with the change itself.
-  changed_row = REQUEST .. "CASE WHEN changes() > 0 THEN (SELECT " .. ENTITY .. " FROM entity WHERE type = ?10 AND id = ?11) END RETURNING body",
-  deleted_row = REQUEST .. "CASE WHEN changes() > 0 THEN 'true' ELSE 'false' END RETURNING body",
+  changed_row = REQUEST .. "CASE WHEN changes() > 0 THEN (SELECT " .. ENTITY .. " FROM entity WHERE type = ?12 AND id = ?13) END RETURNING body",
+  deleted_row = REQUEST .. "CASE WHEN changes() > 0 THEN 'true' ELSE 'false' END WHERE ?12 IS NOT NULL AND ?13 IS NOT NULL RETURNING body",
   entity_get = "SELECT " .. ENTITY:gsub("%?8", "?1"):gsub("%?9", "?2") .. " FROM entity WHERE type = ?3 AND id = ?4",
   entity_query = "SELECT id, properties, created_at, updated_at FROM entity WHERE type = ?1 ORDER BY number",
 }
