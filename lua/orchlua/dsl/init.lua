@@ -61,12 +61,7 @@ end
 ---@field first_line? integer   where the program begins in its file
 ---@field known? { agent: fun(id): boolean, event: fun(name): boolean }  what a configuration knows, for warnings
 
---- Compiles a program.
----@param text string
----@param options orchlua.CompileOptions
----@return orchlua.Program? program
----@return table[] diagnostics   errors and warnings `{severity, line, column, message, hint, excerpt, file}`
-function M.compile(text, options)
+local function compile(text, options, entry)
   local diagnostics = {}
   local parsed = source.new(text, options.name or "program", { first_line = options.first_line, indent = options.indent })
   local tree = grammar.parse(parsed, diagnostics)
@@ -79,10 +74,23 @@ function M.compile(text, options)
   end
   if #M.errors(diagnostics) > 0 then return nil, finish(diagnostics, parsed) end
   warnings.find(tree, checked, reporter(diagnostics, "warning"), options.known)
-  local compiled = program.new(parsed, tree, checked, emit.emit(parsed, checked))
+  local compiled = program.new(parsed, tree, checked, emit.emit(parsed, checked, entry))
   local broken = compiled:load()
   if broken then reporter(diagnostics, "error")({ pos = 1, stop = 1 }, broken) end
   return not broken and compiled or nil, finish(diagnostics, parsed)
+end
+
+--- Compiles a program.
+---@param text string
+---@param options orchlua.CompileOptions
+---@return orchlua.Program? program
+---@return table[] diagnostics   errors and warnings `{severity, line, column, message, hint, excerpt, file}`
+function M.compile(text, options)
+  local compiled, diagnostics = compile(text, options)
+  if compiled then
+    compiled.with_entry = function(entry) return (compile(text, options, entry)) end
+  end
+  return compiled, diagnostics
 end
 
 return M

@@ -72,13 +72,16 @@ function Program:load()
   end
 end
 
+-- The pc that enters a unit at the statement it was compiled to be entered at.
+local ENTRY = -1
+
 -- A unit in several parts: each hands on to the one its frame points at.
 local function chain(parts)
   return function(frame, v, run)
     while true do
       local pc, part = frame[1], parts[1]
       for i = 2, #parts do
-        if pc >= parts[i].first then part = parts[i] end
+        if pc >= parts[i].first or pc == ENTRY and parts[i].entry then part = parts[i] end
       end
       local operation, site, a, b, c = part.fn(frame, v, run)
       if operation ~= "jump" then return operation, site, a, b, c end
@@ -90,7 +93,7 @@ end
 ---@param helpers table
 function Program:link(helpers)
   if self.linked then return end
-  self.functions = {}
+  self.functions, self.helpers, self.entries = {}, helpers, {}
   for _, unit in ipairs(self.units) do
     for _, part in ipairs(unit.parts) do
       part.fn = part.chunk(helpers)
@@ -99,6 +102,28 @@ function Program:link(helpers)
     unit.fn = #unit.parts == 1 and unit.parts[1].fn or chain(unit.parts)
   end
   self.linked = true
+end
+
+--- A function that enters a unit at the statement that a site is in, with the frame as
+--- it is: `(frame, run)`, to be called in place of the unit's own, once.
+---@param unit table
+---@param site integer
+---@return fun(frame: table, run: table): ...
+function Program:entry(unit, site)
+  local place = self.sites[site]
+  local key = place.turn and -place.statement.pos or place.statement.pos
+  local variant = self.entries[key]
+  if not variant then
+    variant = self.with_entry { pos = place.statement.pos, turn = place.turn or false }
+    variant:link(self.helpers)
+    for fn, part in pairs(variant.functions) do self.functions[fn] = part end
+    self.entries[key] = variant
+  end
+  local fn = variant.units[unit.id].fn
+  return function(frame, run)
+    frame[1] = ENTRY
+    return fn(frame, nil, run)
+  end
 end
 
 --- The place of a site: line and column of the file.

@@ -58,7 +58,7 @@ local function write_part(program, unit, block, entry, last)
     self:put(("f[1] = %d"):format(next_entry.pc))
     self:leave '"jump"'
   end
-  return { text = self:text(), first = self.resumes[1] and self.resumes[1].pc, locals = self:locals() }, next_entry
+  return { text = self:text(), first = self.resumes[1] and self.resumes[1].pc, locals = self:locals(), entry = self.entry ~= nil }, next_entry
 end
 
 local function write_unit(program, unit)
@@ -88,10 +88,11 @@ end
 --- Compiles a checked program.
 ---@param source table
 ---@param checked { units: orchlua.Unit[], slots: orchlua.Slot[] }
+---@param entry? { pos: integer, turn: boolean }   a statement that can be entered anew, with the pc -1; or a loop's next turn
 ---@return { units: table[], sites: table[], helpers: string[] }
-function M.emit(source, checked)
+function M.emit(source, checked, entry)
   kinds.infer(checked.slots)
-  local program = { source = source, sites = {}, labels = 0, pcs = 0, hidden = 0, helper_names = {} }
+  local program = { source = source, entry = entry, sites = {}, labels = 0, pcs = 0, hidden = 0, helper_names = {} }
   local units = {}
   for i, unit in ipairs(checked.units) do
     units[i] = describe(unit, checked.slots, write_unit(program, unit))

@@ -16,12 +16,15 @@ local statement = {}
 
 --- Compiles a block.
 function Writer:block(block)
+  local outer = self.statement
   self.depth = (self.depth or 0) + 1
   for _, node in ipairs(block) do
     self:move(node.pos)
-    self.marked = nil
+    self.marked, self.statement = nil, node
+    self:entry_at(node)
     statement[node.tag](self, node)
   end
+  self.statement = outer
   self.depth = self.depth - 1
 end
 
@@ -107,7 +110,10 @@ end
 
 -- Counts a loop's turn; every so often the run looks whether that was too many.
 function Writer:turn(node)
-  self:put(("n = n - 1 if n < 0 then at = %d n = %s(run) end"):format(self:site(node), self:helper "more"))
+  self:entry_at(node, true)
+  local site = self:site(node)
+  self.program.sites[site].turn = true
+  self:put(("n = n - 1 if n < 0 then at = %d n = %s(run) end"):format(site, self:helper "more"))
   self.marked = nil
 end
 

@@ -119,6 +119,7 @@ function Writer:site(node, fields)
   local site = fields or {}
   site.pos, site.stop, site.node, site.unit = node.pos, node.stop, node, self.unit.id
   site.handler, site.cancel = self.try.handler, self.try.cancel
+  site.statement = self.statement
   site.finishing = self.try.finishing
   sites[#sites + 1] = site
   if not fields then node.site = #sites end
@@ -204,6 +205,15 @@ function Writer:resume_label()
   return label
 end
 
+--- Puts the label by which the failed statement is entered anew, when it is this one.
+---@param turn? boolean   the place is a loop's next turn, not its start
+function Writer:entry_at(node, turn)
+  local entry = self.program.entry
+  if not entry or entry.pos ~= node.pos or entry.turn ~= (turn or false) then return end
+  self.entry = self:label()
+  self:place(self.entry)
+end
+
 --- What is assigned from here on is written back only by later waits: called
 --- behind a wait that every way through the function passes.
 function Writer:settled()
@@ -280,6 +290,7 @@ function Writer:text()
     head[#head + 1] = ("do local pc = f[1] if pc >= %d and pc <= %d then %s end end"):format(
       self.resumes[1].pc, self.resumes[#self.resumes].pc, dispatch(self.resumes, 1, #self.resumes))
   end
+  if self.entry then head[#head + 1] = ("if f[1] == -1 then goto %s end"):format(self.entry) end
   return table.concat(head, " ") .. " " .. body .. " end"
 end
 
