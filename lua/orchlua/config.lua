@@ -36,7 +36,8 @@ local MAX_REPLY = 64 * 1024 * 1024
 
 ---@class orchlua.Config
 ---@field folder string                     where `exec` agents run
----@field path? string                      the file, when there is one
+---@field path? string                      what messages call it
+---@field file? string                      the file that it was read from
 ---@field agents table<string, orchlua.Config.Entry>
 ---@field events table<string, orchlua.Config.Entry>
 ---@field functions table<string, function>
@@ -442,7 +443,9 @@ function M.load(path)
     return raised
   end, folder_of(path))
   if not ok then return failed(result, line) end
-  return M.check(result, folder_of(path), path)
+  local config, wrong = M.check(result, folder_of(path), path)
+  if config then config.file = path end
+  return config, wrong
 end
 
 return M

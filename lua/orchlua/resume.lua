@@ -60,6 +60,7 @@ local function go_on(runtime, run, lease, found)
   runtime:adopt(run)
   local records = run.outbox
   run.outbox = {}
+  for _, record in ipairs(records) do record.again = true end
   run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed }
   run.held = records
 end

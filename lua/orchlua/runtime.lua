@@ -192,7 +192,7 @@ end
 local function kept_options(self, options)
   local kept = value.object {}
   for _, pair in ipairs {
-    { "folder", absolute(options.folder) }, { "config", absolute(self.config.path) }, { "max_steps", options.max_steps }, { "front", options.front },
+    { "folder", absolute(options.folder) }, { "config", absolute(self.config.file) }, { "max_steps", options.max_steps }, { "front", options.front },
     { "depth", options.depth }, { "label", options.label },
   } do
     if pair[2] ~= nil then kept[#kept + 1], kept[pair[1]] = pair[1], assert(value.from_lua(pair[2])) end
@@ -242,7 +242,9 @@ end
 function Runtime:resume(id, options)
   if not self.journal then return nil, errors.new("run", "runs in memory cannot be resumed: give the runtime a store") end
   if self.runs[id] and not self.runs[id].accounted then return nil, errors.new("run", ("the run `%s` is being driven here already"):format(id)) end
-  return resume.run(self, id, options or {})
+  local run, err = resume.run(self, id, options or {})
+  if run then self:take_messages() end
+  return run, err
 end
 
 -- With a seed every run has its own, so that two in one process differ.
@@ -394,7 +396,7 @@ end
 --- A run cannot be driven any further: its last durable state stands.
 function Runtime:stop(run, err)
   if run.accounted then return end
-  run.status, run.error = "stopped", err
+  run:stop(err)
   for request, started in pairs(self.calls) do
     if started.run == run then
       self.calls[request] = nil
@@ -593,5 +595,7 @@ function Runtime:close()
   if self.journal then self.journal:finish() end
   self.loop_handle:close()
 end
+
+Runtime.__close = Runtime.close
 
 return M

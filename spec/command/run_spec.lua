@@ -132,11 +132,22 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.equal(0, run("RETURN 1").status)
   end)
 
-  it("stops cleanly on Ctrl-C, with FINALLY", function()
+  it("keeps a run in a store on Ctrl-C, and says how to go on", function()
     local file = io.open(folder .. "/p.dsl", "w")
     file:write 'TRY:\n  EVENT completion:async {agent_id: "slow", prompt: ""} AS r\nFINALLY:\n  EVENT agent:status {status: "cleaned up"}\n'
     file:close()
-    local r = command.shell(command.path .. " p.dsl & pid=$!; sleep 0.5; kill -INT $pid; wait $pid", folder)
+    local r = command.shell(command.path .. " p.dsl --run-id kept & pid=$!; sleep 0.5; kill -INT $pid; wait $pid", folder)
+    assert.equal(130, r.status)
+    assert.is_nil(r.err:find "cleaned up")
+    assert.matches("run kept is kept; to go on: orchlua resume kept\n", r.err)
+    assert.matches('"status": "cut off"', command.run("show kept --output json", folder).out)
+  end)
+
+  it("cancels a run in memory on Ctrl-C, with FINALLY", function()
+    local file = io.open(folder .. "/p.dsl", "w")
+    file:write 'TRY:\n  EVENT completion:async {agent_id: "slow", prompt: ""} AS r\nFINALLY:\n  EVENT agent:status {status: "cleaned up"}\n'
+    file:close()
+    local r = command.shell(command.path .. " p.dsl --store :memory: & pid=$!; sleep 0.5; kill -INT $pid; wait $pid", folder)
     assert.equal(130, r.status)
     assert.matches("cleaned up", r.err)
     assert.matches("stopped by a signal", r.err)
@@ -146,7 +157,7 @@ RETURN {xs: xs, t: TIMESTAMP()}
     local file = io.open(folder .. "/p.dsl", "w")
     file:write "TRY:\n  WAIT 100\nFINALLY:\n  WAIT 100\n"
     file:close()
-    local r = command.shell(command.path .. " p.dsl & pid=$!; sleep 0.4; kill -TERM $pid; sleep 0.4; kill -TERM $pid; wait $pid", folder)
+    local r = command.shell(command.path .. " p.dsl --store :memory: & pid=$!; sleep 0.4; kill -TERM $pid; sleep 0.4; kill -TERM $pid; wait $pid", folder)
     assert.equal(143, r.status)
   end)
 
@@ -162,7 +173,7 @@ RETURN {xs: xs, t: TIMESTAMP()}
     file:close()
     local r = command.shell(command.path .. " p.dsl --quiet --max-steps 100000000000 & pid=$!; sleep 0.5; kill -INT $pid; wait $pid", folder)
     assert.equal(130, r.status)
-    assert.matches("p%.dsl:2:1: error: interrupted", r.err)
+    assert.matches("is kept; to go on", r.err)
   end)
 
   it("prints records as they were, whatever the program does with the values later", function()

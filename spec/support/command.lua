@@ -9,6 +9,9 @@ local here = io.popen "pwd":read "l"
 --- The command under test.
 M.path = (os.getenv "ORCHLUA" or "build/orchlua"):gsub("^[^/]", here .. "/%0")
 
+--- The store that commands use unless a spec gives another: thrown away with the specs.
+M.store = io.popen "mktemp -d":read "l" .. "/specs.db"
+
 --- Makes a folder with files; gives its path. Remove it with `remove`.
 ---@param files table<string, string>
 function M.folder(files)
@@ -43,7 +46,8 @@ end
 ---@return { status: integer, out: string, err: string }
 function M.shell(script, folder, stdin)
   local input, errors = written(stdin or ""), os.tmpname()
-  local pipe = io.popen(("cd %s && timeout 60 sh -c %s <%s 2>%s; echo \"status=$?\""):format(quote(folder or "."), quote(script), input, errors))
+  local pipe = io.popen(("cd %s && ORCHLUA_STORE=%s timeout 60 sh -c %s <%s 2>%s; echo \"status=$?\""):format(
+    quote(folder or "."), quote(M.store), quote(script), input, errors))
   local out, status = pipe:read("a"):match "^(.*)status=(%d+)\n$"
   pipe:close()
   os.remove(input)

@@ -7,6 +7,14 @@ local M = {}
 
 local VERSION = "orchlua 0.1.0"
 
+local USAGE = [[
+Usage: orchlua FILE[#PROGRAM] [options]
+       orchlua check FILE... [options]
+       orchlua runs | show RUN | trace RUN
+       orchlua resume RUN | --all [options]
+       orchlua signal RUN NAME [JSON]
+       orchlua cancel RUN]]
+
 local RUN_EXAMPLES = [[
 Examples:
   orchlua pipeline.dsl
@@ -38,25 +46,91 @@ local function named_value(text)
   return nil, ("expected NAME=VALUE, and got `%s`"):format(text)
 end
 
+local function named(command, name, description)
+  command:argument(name, description)
+end
+
+local function store_option(command)
+  command:option("--store", "Where runs are kept: a file, or :memory: (default: $ORCHLUA_STORE, else a file of yours)."):argname "PATH"
+end
+
+-- What `run` and `resume` show, and when they stop.
+local function driving_options(command)
+  command:option("--output", "What standard output carries."):choices { "text", "json", "events" }:default "text"
+  command:flag("--quiet", "No progress, no warnings; errors are still told.")
+  command:option("--durability", "full: a step is on disk before the next is taken; relaxed: a power cut may lose the last ones.")
+    :choices { "full", "relaxed" }:default "full"
+  command:flag("--until-parked", "Stop, with status 4, when all that is left is waiting for a timer or a signal.")
+end
+
 local function run_options(command)
   command:argument("file", "A .dsl program, a program of a .md file (FILE#PROGRAM), or - for standard input."):argname "FILE[#PROGRAM]"
   command:option("--input", "An input of the program; VALUE is JSON, or else text."):argname "NAME=VALUE":count "*":convert(named_value)
   command:option("--input-file", "A JSON object of inputs."):argname "F.json"
   command:option("--config", "The configuration (default: orchlua.config.lua beside the program, or here)."):argname "F.lua"
-  command:option("--store", "Where runs are kept; this release has :memory: alone."):argname "PATH"
+  store_option(command)
   command:option("--run-id", "The id of the run."):argname "ID"
-  command:option("--output", "What standard output carries."):choices { "text", "json", "events" }:default "text"
-  command:flag("--quiet", "No progress, no warnings; errors are still told.")
-  command:flag("--virtual-time", "Waits and time-outs pass at once, in their right order.")
+  driving_options(command)
+  command:flag("--virtual-time", "Waits and time-outs pass at once, in their right order; the run is in memory.")
   command:option("--seed", "Makes random numbers, and with --virtual-time the whole run, the same every time."):argname "N":convert(integer)
   command:option("--max-steps", "Loop turns allowed between two waits (default 10000000)."):argname "N":convert(whole(1))
-  command:flag("--until-parked", "Stop, with status 4, when all that is left is waiting for a timer or a signal.")
   command:epilog(RUN_EXAMPLES)
+end
+
+local function output_option(command)
+  command:option("--output", "How it is shown."):choices { "text", "json" }:default "text"
+end
+
+local function resume_options(command)
+  command:argument("run", "The run's id."):argname "RUN":args "?"
+  command:flag("--all", "Every run that was cut off, or whose timer or message is due; returns when all of them only wait.")
+  command:flag("--wait", "With --all: stay, and drive each run when it is due.")
+  command:option("--program", "A corrected program that takes over at the statement where the run stands."):argname "FILE[#PROGRAM]"
+  command:option("--config", "The configuration (default: the one the run began with)."):argname "F.lua"
+  store_option(command)
+  driving_options(command)
+  command:epilog [[
+Examples:
+  orchlua resume 7f3a2b1c
+  orchlua resume 7f3a2b1c --program fixed.dsl
+  orchlua resume --all --wait]]
+end
+
+local function prune_options(command)
+  command:flag("--prune", "Delete runs that ended long ago.")
+  command:option("--older-than", "With --prune: days since they ended (default 30)."):argname "DAYS":convert(tonumber)
+  command:option("--status", "Only runs that are so."):choices { "running", "completed", "failed", "cancelled" }
+  command:option("--limit", "At most so many, the latest."):argname "N":convert(whole(1)):default "50"
+end
+
+-- Commands on runs of the store: what each takes.
+local on_runs = {
+  { "runs", "List the runs of the store.", prune_options },
+  { "show", "One run: how it stands, where, and what its names hold." },
+  { "trace", "One run's time-line: each step with its time, tries and tokens." },
+  { "signal", "Hand a run a message that an AWAIT takes.", function(command)
+    command:argument("name", "The signal's name, as in AWAIT … FROM NAME."):argname "NAME"
+    command:argument("value", "Its value: JSON, or else text (default null)."):argname "JSON":args "?"
+  end },
+  { "cancel", "End a run: its FINALLY blocks run, what is in flight is cut off.", function(command)
+    command:option("--reason", "Why, for the record.")
+  end },
+}
+
+local function add_commands_on_runs(main)
+  for _, entry in ipairs(on_runs) do
+    local command = main:command(entry[1], entry[2])
+    if entry[1] ~= "runs" then named(command, "run", "The run's id.") end
+    if entry[3] then entry[3](command) end
+    store_option(command)
+    output_option(command)
+  end
+  main:command_target "command"
 end
 
 local function parser()
   local main = argparse("orchlua", "Runs programs that orchestrate agents.")
-  main:usage "Usage: orchlua FILE[#PROGRAM] [options]\n       orchlua check FILE... [options]"
+  main:usage(USAGE)
   main:flag("--version", "Show the version.")
   main:require_command(true)
   main:command_target "command"
@@ -65,10 +139,15 @@ local function parser()
   check:argument("files", "Programs: .dsl or .md files, or - for standard input."):argname "FILE":args "+"
   check:option("--format", "How they are shown."):choices { "human", "json" }:default "human"
   check:option("--config", "The configuration, for what agents and events it knows."):argname "F.lua"
+  resume_options(main:command("resume", "Go on with a run after a crash, a stop or a failure."))
+  add_commands_on_runs(main)
   return main
 end
 
-local known = { run = true, check = true, ["--help"] = true, ["-h"] = true, ["--version"] = true }
+local known = {
+  run = true, check = true, runs = true, show = true, trace = true, resume = true, signal = true, cancel = true,
+  ["--help"] = true, ["-h"] = true, ["--version"] = true,
+}
 
 -- `orchlua FILE …` is `orchlua run FILE …`.
 local function with_command(argv)
@@ -93,6 +172,9 @@ function M.parse(argv)
     if words[i] == "--help" or words[i] == "-h" then return nil, M.help(main, words[1]), 0 end
   end
   local ok, result = main:pparse(words)
+  if ok and result.command == "resume" and not result.run == not result.all then
+    return nil, "orchlua: resume takes a RUN, or --all\n`orchlua resume --help` tells more.", 2
+  end
   if ok then return result end
   return nil, ("orchlua: %s\n%s"):format(result, "`orchlua --help` tells more."), 2
 end

@@ -9,7 +9,8 @@ local function subcommand(name)
   return function(options) return require("orchlua.command." .. name).main(options) end
 end
 
-local subcommands = { run = subcommand "run", check = subcommand "check" }
+local subcommands = {}
+for _, name in ipairs { "run", "check", "runs", "show", "trace", "resume", "signal", "cancel" } do subcommands[name] = subcommand(name) end
 
 --- Runs the command.
 ---@param argv string[]

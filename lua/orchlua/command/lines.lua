@@ -37,6 +37,7 @@ end
 local told = {}
 
 told["run:started"] = function(record) return ("▶ %s"):format(terminal.clean(record.program)) end
+told["run:resumed"] = function(record) return ("▶ %s, resumed"):format(terminal.clean(record.program)) end
 told.phase = function(record) return ("§ %s"):format(terminal.clean(record.text)) end
 told.track = function(record)
   return ("· %s"):format(value.kind(record.data) == "object" and fields(record.data, {}) or brief(record.data))

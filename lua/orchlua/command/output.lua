@@ -9,7 +9,7 @@ local null = value.null
 
 local M = {}
 
--- JSON of a value; one inside itself reads "(cycle)" there.
+--- JSON of a value; one inside itself reads "(cycle)" there.
 local function encoded(v, indent)
   local text = json.encode(v, indent)
   if text then return text end
@@ -33,11 +33,14 @@ function M.without_cycles(v, above)
   return copy
 end
 
+M.encoded = encoded
+
 local function nothing_if_nil(v)
   if v == nil then return null end
   return v
 end
 
+--- An object of `{key, value}` pairs, nil as null.
 local function object(pairs_list)
   local result = value.object {}
   for _, pair in ipairs(pairs_list) do
@@ -46,6 +49,8 @@ local function object(pairs_list)
   end
   return result
 end
+
+M.object = object
 
 local function as_json(run, program)
   return object {
@@ -77,7 +82,7 @@ function M.result(options, run, program)
 end
 
 local first_fields = { "seq", "time", "type" }
-local private = { excerpt = true }
+local private = { excerpt = true, again = true }
 
 --- One record as a line of `--output events`.
 ---@param record table

@@ -113,4 +113,27 @@ function M.compile(chosen, checked)
   return program, all or found
 end
 
+--- Errors and warnings of a compilation, apart.
+---@return table[] wrong, table[] warned
+function M.split(found)
+  local wrong, warned = {}, {}
+  for _, diagnostic in ipairs(found) do
+    local list = diagnostic.severity == "error" and wrong or warned
+    list[#list + 1] = diagnostic
+  end
+  return wrong, warned
+end
+
+--- Compiles the file of a sub-run, which lies in the folder of the program that asks for it.
+---@return orchlua.Program? program, orchlua.Error? err
+function M.compile_file(folder, file, checked)
+  local path = folder .. "/" .. file
+  local chosen, err = M.choose(path)
+  if not chosen then return nil, errors.new("event", err.message) end
+  local compiled, found = M.compile(chosen, checked)
+  if compiled then return compiled end
+  local first = M.split(found)[1]
+  return nil, errors.new("event", ("%s:%d:%d: %s"):format(path, first.line, first.column, first.message))
+end
+
 return M

@@ -20,7 +20,8 @@ local function choose(options)
   return lines.new(io.stderr)
 end
 
--- Records are written out at once: whoever reads the pipe sees them as they happen.
+-- What was told before a resume is written again, and not shown again. Records are
+-- written out at once: whoever reads the pipe sees them as they happen.
 local function written(record)
   if record.type == "phase" or record.type == "warning" then return end
   io.stdout:write(output.line(record), "\n")
@@ -37,7 +38,7 @@ function M.new(options)
   return {
     record = function(record)
       if events then written(record) end
-      shown.record(record)
+      if not record.again then shown.record(record) end
     end,
     call = shown.call,
     attach = function(runtime, run)

@@ -3,25 +3,17 @@
 
 local core = require "orchlua.core"
 local diagnostics = require "orchlua.command.diagnostics"
+local drive = require "orchlua.command.drive"
 local errors = require "orchlua.error"
-local orchlua = require "orchlua"
-local output = require "orchlua.command.output"
-local policy = require "orchlua.policy"
 local program = require "orchlua.command.program"
 local progress = require "orchlua.command.progress"
+local store = require "orchlua.command.store"
 
 local json, value = core.json, core.value
 
 local M = {}
 
--- The exit statuses of `interfaces.md`.
-local STATUS = { completed = 0, failed = 1, usage = 2, cancelled = 3, parked = 4 }
-local SIGNALS = { INT = 130, TERM = 143 }
-
-local function complain(err)
-  io.stderr:write(diagnostics.text(err, diagnostics.painter()), "\n")
-  return STATUS.usage
-end
+local complain = drive.complain
 
 -- Inputs -------------------------------------------------------------------------
 
@@ -54,31 +46,11 @@ end
 
 -- Preparing ------------------------------------------------------------------------
 
-local function split(found)
-  local wrong, warned = {}, {}
-  for _, diagnostic in ipairs(found) do
-    local list = diagnostic.severity == "error" and wrong or warned
-    list[#list + 1] = diagnostic
-  end
-  return wrong, warned
-end
-
--- Compiles the file of a sub-run, which lies in the folder of the program that asks for it.
-local function compile_file(folder, file, checked)
-  local path = folder .. "/" .. file
-  local chosen, err = program.choose(path)
-  if not chosen then return nil, errors.new("event", err.message) end
-  local compiled, found = program.compile(chosen, checked)
-  if compiled then return compiled end
-  local first = split(found)[1]
-  return nil, errors.new("event", ("%s:%d:%d: %s"):format(path, first.line, first.column, first.message))
-end
-
 local function runtime_for(options, checked, view)
-  return orchlua.runtime {
-    config = checked, virtual_time = options.virtual_time, seed = options.seed, max_steps = options.max_steps,
-    on_record = view.record, on_call = view.call, interrupted = view.interrupted, compile_file = compile_file,
-  }
+  return store.runtime(options, {
+    config = checked, virtual_time = options.virtual_time, seed = options.seed, max_steps = options.max_steps, durability = options.durability,
+    on_record = view.record, on_call = view.call, interrupted = view.interrupted, compile_file = program.compile_file,
+  })
 end
 
 -- A program that asks agents is refused before it starts when there are none.
@@ -89,83 +61,31 @@ local function without_agents(compiled, checked)
   })
 end
 
-local function check_store(options)
-  if options.store and options.store ~= ":memory:" then
-    return errors.new("usage", ("this release keeps runs in memory only; it cannot open the store `%s`"):format(options.store),
-      { hint = "leave out --store" })
+local function check_times(options)
+  if options.virtual_time and options.store and options.store ~= ":memory:" then
+    return errors.new("usage", "--virtual-time is for runs in memory", { hint = "leave out --store" })
   end
 end
 
 -- Running ----------------------------------------------------------------------------
 
--- Ctrl-C cancels the run, so that its FINALLY blocks run; a second one ends it at once.
-local function watch_signals(runtime, run, view)
-  local stopped = {}
-  for name, status in pairs(SIGNALS) do
-    stopped[name] = runtime.loop_handle:signal(name, function()
-      if stopped.status then
-        runtime:close()
-        os.exit(status, false)
-      end
-      stopped.status = status
-      view.stopping(name)
-      run:deliver { kind = "cancel", reason = "stopped by SIG" .. name }
-    end)
-  end
-  return stopped
-end
-
-local function drive(options, runtime, run, view)
-  local stopped = watch_signals(runtime, run, view)
-  view.attach(runtime, run)
-  runtime:loop { until_parked = options.until_parked }
-  stopped.status = stopped.status or SIGNALS[runtime.loop_handle:pending_signal()]
-  view.close()
-  for name in pairs(SIGNALS) do stopped[name]:close() end
-  return stopped.status
-end
-
-local function exit_status(run, stopped)
-  if stopped then return stopped end
-  if run.status == "running" then return STATUS.parked end
-  return STATUS[run.status]
-end
-
-local function tell_end(options, run, stopped)
-  if run.status == "failed" then
-    io.stderr:write(diagnostics.text(run.error, diagnostics.painter()), "\n")
-    if run.error.trace and os.getenv "ORCHLUA_TRACE" then io.stderr:write(run.error.trace, "\n") end
-  elseif run.status == "running" and not options.quiet then
-    io.stderr:write(("orchlua: run %s only waits for a timer or a signal; in memory, it ends here\n"):format(run.id))
-  elseif stopped then
-    io.stderr:write(("orchlua: run %s was stopped by a signal\n"):format(run.id))
-  elseif run.status == "cancelled" and not options.quiet then
-    io.stderr:write(("orchlua: run %s was cancelled%s\n"):format(run.id, run.error and ": " .. run.error.message or ""))
-  end
-end
-
 local function execute(options, chosen, compiled, checked, inputs)
   local view = progress.new(options)
-  local runtime = runtime_for(options, checked, view)
-  local run, err = runtime:start(compiled, {
-    input = inputs, run_id = options.run_id, folder = chosen.folder, policy = policy.narrow(checked, chosen.front),
-  })
+  local runtime, broken = runtime_for(options, checked, view)
+  if not runtime then return complain(broken) end
+  local run, err = runtime:start(compiled, { input = inputs, run_id = options.run_id, folder = chosen.folder, front = chosen.front })
   if not run then
     runtime:close()
     return complain(err)
   end
-  local stopped = drive(options, runtime, run, view)
-  output.result(options, run, compiled)
-  tell_end(options, run, stopped)
-  runtime:close()
-  return exit_status(run, stopped)
+  return drive.run(options, runtime, run, view)
 end
 
 --- `orchlua run FILE[#PROGRAM]`.
 ---@param options table   as `arguments` reads them
 ---@return integer status
 function M.main(options)
-  local refused = check_store(options)
+  local refused = check_times(options)
   if refused then return complain(refused) end
   local chosen, err = program.choose(options.file)
   if not chosen then return complain(err) end
@@ -174,10 +94,10 @@ function M.main(options)
   local checked, broken = program.config(chosen, options.config)
   if not checked then return complain(broken) end
   local compiled, found = program.compile(chosen, checked)
-  local wrong, warned = split(found)
+  local wrong, warned = program.split(found)
   if not compiled then
     diagnostics.show(wrong, io.stderr, diagnostics.painter())
-    return STATUS.usage
+    return drive.STATUS.usage
   end
   if not options.quiet then diagnostics.show(warned, io.stderr, diagnostics.painter()) end
   refused = without_agents(compiled, checked)

@@ -142,9 +142,15 @@ local function resume_all(self)
     if not ok then
       if not failed.site then error(failed.trace, 0) end
       self.operating = nil
+      if failed.error.type == "interrupted" then return self:stop(failed.error) end
       self:throw(self.current, failed.error, failed.site)
     end
   until ok
+end
+
+--- Stops here: what the run did since its last row is as if it had not been.
+function Run:stop(err)
+  self.status, self.error, self.row, self.awake = "stopped", err, false, false
 end
 
 -- Nothing is ready: what the row led to is complete.
@@ -464,7 +470,7 @@ end
 ---@return integer turns
 function Run:more()
   if self.interrupted and self.interrupted() then
-    errors.raise("cancelled", "interrupted", { uncatchable = true })
+    errors.raise("interrupted", "stopped in the middle of its work", { uncatchable = true })
   end
   local left = self.max_steps - self.charged - self.granted
   if left <= 0 then too_many_steps(self) end

@@ -48,6 +48,8 @@ M.migrations = {
     fence   INTEGER NOT NULL   -- goes up with every driver: an older one can write no more
   );
   CREATE INDEX run_due ON run (due) WHERE due IS NOT NULL;
+  CREATE INDEX run_cut_off ON run (number) WHERE status = 'running' AND due IS NULL;
+  CREATE INDEX run_ended ON run (changed) WHERE status <> 'running';
   CREATE INDEX run_driver ON run (driver) WHERE driver IS NOT NULL;
 
   -- What the runs learned and asked for. Rows are only appended, so that a commit of

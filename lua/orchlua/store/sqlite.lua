@@ -7,6 +7,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local lfs = require "lfs"
 local process = require "orchlua.store.process"
+local queries = require "orchlua.store.queries"
 local schema = require "orchlua.store.schema"
 local statements = require "orchlua.store.statements"
 
@@ -22,6 +23,9 @@ M.HISTORY_ROWS, M.HISTORY_BODY = 10000, 256
 -- Days that a run is kept after it has ended.
 M.ENDED_DAYS = 30
 
+-- Runs that a driver deletes when it signs in: those that ended longest ago.
+local PRUNED_AT_ONCE = 100
+
 -- Numbers of runs and of rows are unique in the store: so many for each driver.
 local NUMBERS_OF_A_DRIVER = 1 << 36
 
@@ -29,6 +33,7 @@ local NUMBERS_OF_A_DRIVER = 1 << 36
 ---@field durable boolean
 local Store = {}
 Store.__index = Store
+for name, query in pairs(queries) do Store[name] = query end
 
 -- Opening ----------------------------------------------------------------------------
 
@@ -105,7 +110,7 @@ function M.open(loop, path, options)
   local db, err = loop:database { path = path }
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
-    durable = true, db = db, path = path, statements = {}, history_rows = options.history_rows or M.HISTORY_ROWS,
+    durable = true, db = db, path = path, statements = {}, history_rows = options.history_rows or M.HISTORY_ROWS, ended_days = M.ENDED_DAYS,
     guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, here = process.this(),
   }, Store)
   local problem = set_up(self, options.relaxed)
@@ -142,6 +147,7 @@ function Store:sign_in()
     here.host, here.boot, here.pid, here.started, core.loop.clock())
   if not rows then return err end
   self.driver = rows[1].number
+  self:prune(core.loop.clock() - self.ended_days * 86400, PRUNED_AT_ONCE)
 end
 
 --- A run's row, with its program; nil when there is none of this id.

@@ -1,0 +1,95 @@
+-- `orchlua runs`: what ran, the latest first; `--prune` deletes what ended long ago.
+
+local core = require "orchlua.core"
+local drive = require "orchlua.command.drive"
+local output = require "orchlua.command.output"
+local store = require "orchlua.command.store"
+local terminal = require "orchlua.command.terminal"
+
+local json, value = core.json, core.value
+local null = value.null
+
+local M = {}
+
+local DAY = 86400
+
+--- How a run stands, in one word: `parked` runs wait with nobody needed meanwhile, and
+--- nobody drives those that were `cut off`.
+---@param run table       a row of the store
+---@param holder string?  who drives it
+function M.status(run, holder)
+  if run.status ~= "running" then return run.status end
+  if run.due then return "parked" end
+  return holder and "running" or "cut off"
+end
+
+local function when(time)
+  return os.date("%Y-%m-%d %H:%M:%S", math.floor(time))
+end
+M.when = when
+
+local function due_text(run)
+  if not run.due then return "" end
+  if run.due == math.huge then return "until a signal comes" end
+  local left = run.due - core.loop.clock()
+  return left > 0 and "for " .. terminal.seconds(left) or "due now"
+end
+
+local painted = { completed = "green", failed = "red", cancelled = "yellow", parked = "cyan", running = "bold", ["cut off"] = "yellow" }
+
+local function line(run, paint, width)
+  local status = run.shown
+  local note = status == "failed" and run.outcome and json.decode(run.outcome).message or due_text(run)
+  local text = ("%-10s %s %s  %5d  %s%s"):format(terminal.shorten(run.id, 24), paint(painted[status], ("%-9s"):format(status)), when(run.created), run.steps,
+    terminal.clean(run.title), note ~= "" and "  " .. terminal.clean(note) or "")
+  return terminal.shorten(text, width)
+end
+
+local function as_json(run)
+  return output.object {
+    { "run_id", run.id }, { "program", run.title }, { "file", run.file }, { "status", run.shown }, { "started", run.created }, { "changed", run.changed },
+    { "due", run.due and (run.due == math.huge and null or run.due) }, { "steps", run.steps }, { "parent", run.parent }, { "driver", run.holder },
+  }
+end
+
+local function show(options, list)
+  if options.output == "json" then
+    local objects = value.array {}
+    for i, run in ipairs(list) do objects[i] = as_json(run) end
+    io.stdout:write(json.encode(objects, 2), "\n")
+    return
+  end
+  if #list == 0 then return io.stdout:write("no runs\n") end
+  local paint, width = terminal.painter(terminal.is_terminal(1)), terminal.is_terminal(1) and (core.terminal.size(1) or 80) + 20 or 200
+  io.stdout:write(("%-10s %-9s %-19s  %5s  %s\n"):format("run", "status", "started", "steps", "program"))
+  for _, run in ipairs(list) do io.stdout:write(line(run, paint, width), "\n") end
+end
+
+local function prune(options, runtime)
+  local days = options.older_than or runtime.store.ended_days
+  local count, err = runtime.store:prune(core.loop.clock() - days * DAY)
+  if not count then return drive.complain(err) end
+  if options.output == "json" then
+    io.stdout:write(json.encode(output.object { { "pruned", count } }), "\n")
+  else
+    io.stdout:write(("%d run%s deleted that ended more than %g days ago\n"):format(count, count == 1 and "" or "s", days))
+  end
+  return 0
+end
+
+--- `orchlua runs`.
+function M.main(options)
+  local runtime <close> , err = store.existing(options)
+  if not runtime then return drive.complain(err) end
+  if options.prune then return prune(options, runtime) end
+  local list, problem = runtime.store:list { status = options.status, limit = options.limit }
+  if not list then return drive.complain(problem) end
+  for _, run in ipairs(list) do
+    run.holder = runtime.store:holder(run)
+    run.shown = M.status(run, run.holder)
+  end
+  show(options, list)
+  return 0
+end
+
+return M

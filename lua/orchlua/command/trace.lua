@@ -1,0 +1,164 @@
+-- `orchlua trace RUN`: the time-line of a run, from the rows of its journal. Each step
+-- has its branch, how long it took, tries and tokens, and a bar that says when.
+
+local core = require "orchlua.core"
+local drive = require "orchlua.command.drive"
+local output = require "orchlua.command.output"
+local runs = require "orchlua.command.runs"
+local store = require "orchlua.command.store"
+local terminal = require "orchlua.command.terminal"
+
+local json, value = core.json, core.value
+
+local M = {}
+
+local MOST_ROWS = 10000
+local BAR_WIDTH = 20
+
+---@class orchlua.Step
+---@field kind string       request, wait, signal, event, start, resume, cancel
+---@field name string
+---@field from number       seconds since the epoch
+---@field to? number        nil while it is in flight
+---@field attempts? integer
+---@field tokens? integer
+---@field branch? string
+---@field line? integer
+---@field failed? string    its error's message
+
+local readers = {}
+
+function readers.start(row) return { kind = "start", name = "started", from = row.time, to = row.time } end
+
+function readers.request(row, open)
+  local step = { kind = "request", name = row.name, from = row.time, branch = row.branch, line = row.line, number = row.request, attempts = 1 }
+  open[row.request] = step
+  return step
+end
+
+local function tokens_of(usage)
+  local decoded = usage and json.decode(usage)
+  return value.kind(decoded) == "object" and decoded.tokens or nil
+end
+
+function readers.reply(row, open)
+  local step = open[row.request]
+  if not step then return end
+  step.to, step.attempts, step.tokens = row.time, row.attempt, tokens_of(row.usage)
+  if row.error then step.failed = json.decode(row.error).message end
+  open[row.request] = nil
+end
+
+readers["try"] = function(row, open)
+  if open[row.request] then open[row.request].attempts = row.attempt end
+end
+
+function readers.timer(row)
+  local seconds = row.duration or 0
+  return { kind = "wait", name = "wait " .. terminal.seconds(seconds), from = row.time - seconds, to = row.time, branch = row.branch }
+end
+
+function readers.signal(row) return { kind = "signal", name = "signal " .. row.name, from = row.time, to = row.time } end
+
+function readers.cancel(row) return { kind = "cancel", name = "cancelled" .. (row.name and ": " .. row.name or ""), from = row.time, to = row.time } end
+
+function readers.resume(row)
+  local body = json.decode(row.body)
+  return { kind = "resume", name = ("resumed after %s"):format(terminal.seconds(body.outage)), from = row.time, to = row.time }
+end
+
+function readers.event(row)
+  return { kind = "event", name = row.name, from = row.time, to = row.time, branch = row.branch, body = row.body }
+end
+
+--- The steps of a run, in the order in which they began.
+---@param rows table[]   of the journal
+---@return orchlua.Step[]
+function M.steps(rows)
+  local steps, open = {}, {}
+  for _, row in ipairs(rows) do
+    local step = readers[row.kind](row, open)
+    if step then steps[#steps + 1] = step end
+  end
+  for i, step in ipairs(steps) do step.order = i end
+  table.sort(steps, function(a, b)
+    if a.from ~= b.from then return a.from < b.from end
+    return a.order < b.order
+  end)
+  return steps
+end
+
+-- As text ------------------------------------------------------------------------------
+
+local function bar(step, first, span, paint)
+  local last = step.to or first + span
+  local from = math.floor((step.from - first) / span * (BAR_WIDTH - 1) + 0.5)
+  local to = math.max(from, math.floor((last - first) / span * (BAR_WIDTH - 1) + 0.5))
+  local full = paint(step.failed and "red" or not step.to and "yellow" or "green", ("█"):rep(to - from + 1))
+  return paint("dim", ("·"):rep(from)) .. full .. paint("dim", ("·"):rep(BAR_WIDTH - 1 - to))
+end
+
+local function padded(text, width)
+  text = terminal.shorten(terminal.clean(text), width)
+  return text .. (" "):rep(width - (utf8.len(text) or #text))
+end
+
+local function step_line(step, first, span, paint)
+  local at = ("%8s"):format(terminal.seconds(step.from - first))
+  if step.kind == "event" then
+    local text = step.name == "phase" and "§ " .. json.decode(step.body or '""') or ("· %s %s"):format(step.name, step.body or "")
+    return at .. "  " .. paint("dim", terminal.shorten(terminal.clean(text), 69))
+  end
+  local took = step.to and terminal.seconds(step.to - step.from) or "in flight"
+  local tries = (step.attempts or 1) > 1 and ("×%d"):format(step.attempts) or ""
+  local name = step.branch and ("%s [%s]"):format(step.name, step.branch) or step.name
+  return ("%s  %s %9s %3s %5s %s"):format(at, padded(name, 27), took, tries, step.tokens or "", bar(step, first, span, paint))
+end
+
+local function show_text(found, steps, holder)
+  local paint = terminal.painter(terminal.is_terminal(1))
+  local first, last = math.huge, -math.huge
+  for _, step in ipairs(steps) do first, last = math.min(first, step.from), math.max(last, step.to or found.changed) end
+  local span = math.max(last - first, 1e-6)
+  io.stdout:write(("%s  %s  %s, %s\n\n"):format(paint("bold", found.id), terminal.clean(found.title), runs.status(found, holder),
+    #steps > 0 and terminal.seconds(last - first) or "no steps"))
+  io.stdout:write(("%8s  %-27s %9s %3s %5s\n"):format("at", "step", "took", "", "tokens"):sub(1, 80), "\n")
+  for _, step in ipairs(steps) do
+    io.stdout:write(step_line(step, first, span, paint), "\n")
+    if step.failed then io.stdout:write((" "):rep(10), paint("red", terminal.shorten("✗ " .. terminal.clean(step.failed), 69)), "\n") end
+  end
+end
+
+local function as_json(found, steps, holder)
+  local list = value.array {}
+  for i, step in ipairs(steps) do
+    list[i] = output.object {
+      { "kind", step.kind }, { "name", step.name }, { "started", step.from }, { "duration", step.to and step.to - step.from }, { "attempts", step.attempts },
+      { "tokens", step.tokens }, { "branch", step.branch }, { "line", step.line }, { "error", step.failed }, { "data", step.body and json.decode(step.body) },
+    }
+  end
+  return output.object { { "run_id", found.id }, { "program", found.title }, { "status", runs.status(found, holder) }, { "steps", list } }
+end
+
+--- `orchlua trace RUN`.
+---@param options table   as `arguments` reads them
+---@return integer status
+function M.main(options)
+  local runtime, err = store.existing(options)
+  if not runtime then return drive.complain(err) end
+  local found, problem = runtime.store:find(options.run)
+  local rows
+  if found then rows, problem = runtime.store:history(found, MOST_ROWS) end
+  local holder = found and runtime.store:holder(found)
+  runtime:close()
+  if not rows then return drive.complain(problem) end
+  local steps = M.steps(rows)
+  if options.output == "json" then
+    io.stdout:write(output.encoded(as_json(found, steps, holder), 2), "\n")
+  else
+    show_text(found, steps, holder)
+  end
+  return 0
+end
+
+return M

@@ -1,0 +1,85 @@
+-- What people and `resume --all` ask of a store: methods of `store/sqlite.lua`.
+
+local core = require "orchlua.core"
+local statements = require "orchlua.store.statements"
+
+local json = core.json
+
+local M = {}
+
+local RUNS = [[SELECT run.*, program.name AS file, driver.host, driver.boot, driver.pid, driver.started, driver.renewed
+  FROM run JOIN program ON program.number = run.program LEFT JOIN driver ON driver.number = run.driver ]]
+
+local function with_options(rows, err)
+  for _, run in ipairs(rows or {}) do run.options = json.decode(run.options) end
+  return rows, err
+end
+
+--- The runs of the store, the latest first.
+---@param filter { status: string?, limit: integer? }
+---@return table[]? runs, orchlua.Error? err
+function M:list(filter)
+  return with_options(self:query(RUNS .. "WHERE ?1 IS NULL OR status = ?1 ORDER BY created DESC, run.number DESC LIMIT ?2", filter.status, filter.limit or -1))
+end
+
+--- The runs that somebody should drive now, and nobody does: those that were cut off,
+--- and those whose timer or message is due. Sub-runs are driven with their parents.
+---@return table[]? runs, orchlua.Error? err
+function M:due()
+  local rows, err = with_options(self:query(RUNS .. [[WHERE parent IS NULL AND run.number IN (
+      SELECT number FROM run WHERE status = 'running' AND due IS NULL
+      UNION SELECT number FROM run WHERE due <= ?1
+      UNION SELECT message.run FROM message JOIN run ON run.number = message.run WHERE run.status = 'running'
+    ) ORDER BY created LIMIT 1000]], core.loop.clock()))
+  if not rows then return nil, err end
+  local free = {}
+  for _, run in ipairs(rows) do
+    if not self:holder(run) then free[#free + 1] = run end
+  end
+  return free
+end
+
+--- When the next timer of a run that waits is due, seconds since the epoch; nil without one.
+function M:next_due()
+  local rows = self:query "SELECT min(due) AS due FROM run WHERE due IS NOT NULL"
+  return rows and rows[1].due
+end
+
+local function delete_run(self, run)
+  for _, deletion in ipairs {
+    { "DELETE FROM journal WHERE number IN (" .. statements.chain .. "SELECT number FROM chain)", run.last, 0 },
+    { "DELETE FROM snapshot WHERE run = ?", run.number }, { "DELETE FROM message WHERE run = ?", run.number },
+    { "DELETE FROM run WHERE number = ?", run.number },
+  } do
+    local rows, err = self:query(table.unpack(deletion))
+    if not rows then return err end
+  end
+end
+
+-- Deletes runs inside a transaction; on an error nothing is deleted.
+local function delete_all(self, runs)
+  for _, run in ipairs(runs) do
+    local err = delete_run(self, run)
+    if err then return err end
+  end
+  return select(2, self:query "DELETE FROM program WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.program = program.number)")
+end
+
+--- Deletes the runs that ended before a time.
+---@param time number        seconds since the epoch
+---@param most? integer      at most so many
+---@return integer? deleted, orchlua.Error? err
+function M:prune(time, most)
+  local runs, err = self:query("SELECT number, last FROM run WHERE status <> 'running' AND changed < ? ORDER BY changed LIMIT ?", time, most or -1)
+  if not runs then return nil, err end
+  if #runs == 0 then return 0 end
+  err = select(2, self:query "BEGIN IMMEDIATE")
+  if err then return nil, err end
+  err = delete_all(self, runs)
+  local ended = select(2, self:query(err and "ROLLBACK" or "COMMIT"))
+  if err or ended then return nil, err or ended end
+  self.programs = {}
+  return #runs
+end
+
+return M
