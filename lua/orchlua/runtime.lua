@@ -480,7 +480,9 @@ function Runtime:turn()
   return active or seconds ~= nil or #self.awake > 0
 end
 
+-- Nothing goes on, and nothing is due: all that is left is waiting.
 local function quiet(self)
+  if not self.clock.virtual and self.clock:next() == 0 then return false end
   return #self.awake == 0 and not (self.journal and (self.journal.busy or self.journal:ready())) and all_parked(self)
 end
 

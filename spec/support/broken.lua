@@ -12,6 +12,9 @@ for i = -1, -10, -1 do
   lua = arg[i]
 end
 
+--- The interpreter that runs the specs, for those that start others.
+M.lua = lua
+
 local function command_output(text)
   local pipe = io.popen(text)
   local out = pipe:read "a"

@@ -1,8 +1,9 @@
 -- A host of the library for the specs that break things: drives one run of a program
 -- that uses the language widely, and writes down every request that an agent saw.
---   lua5.4 spec/support/driver.lua STORE LOG start|resume PROGRAM [here|asked N]
+--   lua5.4 spec/support/driver.lua STORE LOG start|resume PROGRAM [here|asked|stop N]
 -- It dies by SIGKILL at the n-th call of HERE() in the program, or inside the n-th call
--- of an agent. It prints `status` and the result, as JSON.
+-- of an agent; or it stops there, by SIGSTOP. It prints `status` and the result, as JSON.
+-- $LEASE: seconds that a lease lasts.
 
 local orchlua = require "orchlua"
 local config = require "orchlua.config"
@@ -10,13 +11,17 @@ local core = require "orchlua.core"
 
 local path, log, mode, program_file, where, number = table.unpack(arg)
 
-local function die() os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n")) end
+local sqlite = require "orchlua.store.sqlite"
+sqlite.LEASE_SECONDS = tonumber(os.getenv "LEASE") or sqlite.LEASE_SECONDS
 
-local counts = { here = 0, asked = 0 }
+local function send_self(signal) os.execute(("kill -%s %d"):format(signal, io.open("/proc/self/stat"):read "n")) end
+
+local counts = { here = 0, asked = 0, stop = 0 }
 
 local function count(what)
   counts[what] = counts[what] + 1
-  if what == where and counts[what] == tonumber(number) then die() end
+  if what ~= where or counts[what] ~= tonumber(number) then return end
+  send_self(what == "stop" and "STOP" or "KILL")
 end
 
 local function note(request)
@@ -24,6 +29,7 @@ local function note(request)
   file:write(core.json.encode(core.value.object { "key", "attempt", "prompt", key = request.idempotency_key, attempt = request.attempt, prompt = request.prompt }), "\n")
   file:close()
   count "asked"
+  count "stop"
 end
 
 local checked = assert(config.check({

@@ -1,0 +1,181 @@
+-- The commands on runs, as a person uses them: two processes on one store, signals that
+-- reach a live run, runs that wait for days, failures that are mended.
+
+local command = require "spec.support.command"
+local core = require "orchlua.core"
+
+local json = core.json
+
+describe("with a store, orchlua", function()
+  local folder
+  local CONFIG = [[
+    local function mended() local file = io.open "mended" if file then file:close() end return file ~= nil end
+    return {
+      agents = {
+        hanging = { exec = { "sh", "-c", "echo started >> started; exec sleep 5" } },
+        slow = { exec = { "sh", "-c", "sleep 0.4; cat" } },
+        broken = function() if not mended() then error "not mended" end return "mended" end,
+        ["*"] = function(request) return "<" .. request.prompt .. ">" end,
+      },
+      functions = { CHECK = function(n) if not mended() then error "cannot check yet" end return n * 2 end },
+    }]]
+
+  local function write(name, text)
+    local file = assert(io.open(folder .. "/" .. name, "w"))
+    file:write(text)
+    file:close()
+  end
+
+  local function run(arguments, stdin) return command.shell("ORCHLUA_STORE=s.db " .. command.path .. " " .. arguments, folder, stdin) end
+  local function shell(text) return command.shell("export ORCHLUA_STORE=s.db O=" .. command.path .. "; " .. text, folder) end
+  local function as_json(arguments) return json.decode(run(arguments .. " --output json").out) end
+
+  before_each(function() folder = command.folder { ["orchlua.config.lua"] = CONFIG } end)
+  after_each(function() command.remove(folder) end)
+
+  it("lists runs, shows one, and draws its time-line in 80 columns", function()
+    write("p.dsl", '## The title\nSTATE list = [1, 2]\nEVENT completion:async {agent_id: "a", prompt: "p"} AS r\nTRACK {done: 1}\n## Next\nAWAIT m FROM go TIMEOUT 86400\n')
+    assert.equal(4, run("p.dsl --run-id one --until-parked --quiet").status)
+    local list = as_json "runs"
+    assert.equal("one", list[1].run_id)
+    assert.equal("parked", list[1].status)
+    assert.equal("The title", list[1].program)
+    assert.matches("one +parked", run("runs").out)
+    local shown = as_json "show one"
+    assert.equal("main", shown.branches[1].branch)
+    assert.equal(6, shown.branches[1].line)
+    assert.equal("[1,2]", core.value.text(shown.state.list))
+    local text = run("show one").out
+    assert.matches("awaits a message from go, with a time%-out for another 23 h", text)
+    assert.matches("\n  list +%[1,2%]\n", text)
+    for line in run("trace one").out:gmatch "[^\n]+" do assert.is_true(utf8.len(line) <= 80, line) end
+    local steps = as_json("trace one").steps
+    assert.same({ "start", "request", "event", "event" }, { steps[1].kind, steps[2].kind, steps[3].kind, steps[4].kind })
+    assert.equal("a", steps[2].name)
+    assert.equal(3, steps[2].line)
+  end)
+
+  it("hands a live run a signal from another process, at once", function()
+    write("p.dsl", "AWAIT m FROM go\nRETURN m.answer\n")
+    local r = shell [[$O p.dsl --run-id live --quiet & pid=$!; sleep 0.3; date +%s.%N; $O signal live go '{"answer": 42}'; wait $pid; echo $?; date +%s.%N]]
+    assert.matches("sent: process %d+ on ", r.out)
+    assert.matches("\n42\n", r.out)
+    local before, after = r.out:match "^(%S+)\n.*\n0\n(%S+)\n$"
+    assert.is_true(tonumber(after) - tonumber(before) < 1.5)
+  end)
+
+  it("keeps a signal for a run that nobody drives, and hands it over when it goes on", function()
+    write("p.dsl", "AWAIT m FROM go\nRETURN m.output\n")
+    run "p.dsl --run-id later --until-parked --quiet"
+    assert.matches("nobody drives the run", run("signal later go hello").out)
+    assert.equal("hello\n", run("resume later --quiet").out)
+    assert.equal(2, run("signal later go again").status)
+    assert.equal(2, run("resume later").status)
+  end)
+
+  it("lets one process drive a run: the other says who does", function()
+    write("p.dsl", 'EVENT completion:async {agent_id: "slow", prompt: "done"} AS r\nRETURN r.output\n')
+    local r = shell "$O p.dsl --run-id one --quiet & sleep 0.2; $O resume one; echo $?; wait"
+    assert.matches("the run `one` is being driven by process %d+ on ", r.err)
+    assert.equal("2\ndone\n", r.out)
+    assert.matches("a run of the id `one` exists", run("p.dsl --run-id one").err)
+    assert.equal(2, run("p.dsl --run-id one").status)
+  end)
+
+  it("goes on right after its driver was killed, and asks again under the same key", function()
+    write("p.dsl", 'EVENT completion:async {agent_id: "a", prompt: "1"} AS a\nEVENT completion:async {agent_id: "slow", prompt: "2"} AS b\nRETURN a.output + b.output + b.request_id + b.attempts\n')
+    local r = shell "$O p.dsl --run-id one --quiet & pid=$!; sleep 0.3; kill -9 $pid; wait $pid; $O runs; $O resume one --quiet"
+    assert.matches("one +cut off", r.out)
+    assert.matches("<1>2one/22\n$", r.out)
+  end)
+
+  it("goes on with a failed run at the statement that failed", function()
+    write("p.dsl", 'STATE n = 0\nUPDATE n = n + 1\nSTATE x = CHECK(n) + 1\nEVENT completion:async {agent_id: "broken", prompt: ""} AS r\nRETURN {n: n, x: x, r: r.output}\n')
+    local r = run "p.dsl --run-id f"
+    assert.equal(1, r.status)
+    assert.matches("p.dsl:3:%d+: error: .*cannot check yet", r.err)
+    assert.matches("to go on from that statement: orchlua resume f\n", r.err)
+    assert.matches("f +failed.*cannot check yet", run("runs").out)
+    write("mended", "")
+    assert.equal('{\n  "n": 1,\n  "x": 3,\n  "r": "mended"\n}\n', run("resume f --quiet").out)
+  end)
+
+  it("cancels a run, whoever drives it", function()
+    write("p.dsl", 'TRY:\n  WAIT 1000\nFINALLY:\n  EVENT completion:async {agent_id: "a", prompt: "bye"} AS r\n  EVENT state:entity:update {type: "end", id: "e", properties: {said: r.output}}\n')
+    local r = shell "$O p.dsl --run-id one & pid=$!; sleep 0.3; $O cancel one --reason enough; wait $pid; echo $?"
+    assert.matches("^cancelled: process %d+.*\n3\n$", r.out)
+    assert.matches("was cancelled: enough", r.err)
+    run "p.dsl --run-id two --until-parked --quiet"
+    assert.equal("cancelled\n", run("cancel two").out)
+    assert.equal("cancelled", as_json("show two").status)
+    assert.equal(2, run("cancel two").status)
+  end)
+
+  it("resumes all that is due, and leaves what is not", function()
+    write("p.dsl", 'INPUT seconds\nWAIT seconds\nEVENT completion:async {agent_id: "a", prompt: "x"} AS r\nRETURN r.output\n')
+    run "p.dsl --run-id soon --input seconds=0.2 --until-parked --quiet"
+    run "p.dsl --run-id late --input seconds=5000 --until-parked --quiet"
+    shell "$O p.dsl --run-id cut --input seconds=0.3 --quiet & sleep 0.15; kill -9 $!; sleep 0.3"
+    local r = run "resume --all"
+    assert.equal(0, r.status)
+    assert.equal("completed", as_json("show soon").status)
+    assert.equal("completed", as_json("show cut").status)
+    assert.equal("parked", as_json("show late").status)
+  end)
+
+  it("stays with --wait, and drives what becomes due", function()
+    write("p.dsl", "AWAIT m FROM go TIMEOUT 1000\nRETURN m.output\n")
+    run "p.dsl --run-id w --until-parked --quiet"
+    local r = shell "$O resume --all --wait & pid=$!; sleep 0.3; $O signal w go hello >/dev/null; sleep 0.6; kill -INT $pid; wait $pid; echo $?; $O show w"
+    assert.matches("^130\n", r.out)
+    assert.matches("status   completed", r.out)
+    assert.matches("result   \"hello\"", r.out)
+  end)
+
+  it("writes each line of --output events again after a resume, with the same seq", function()
+    write("p.dsl", 'EVENT completion:async {agent_id: "a", prompt: "1"} AS a\nTRACK {t: TIMESTAMP()}\nEVENT completion:async {agent_id: "slow", prompt: "2"} AS b\nRETURN b.output\n')
+    local r = shell "$O p.dsl --run-id e --output events --quiet >first & pid=$!; sleep 0.3; kill -9 $pid; wait $pid; $O resume e --output events --quiet >second"
+    assert.equal(0, r.status)
+    local first, seen = {}, {}
+    for line in io.lines(folder .. "/first") do first[json.decode(line).seq] = line end
+    for line in io.lines(folder .. "/second") do
+      local record = json.decode(line)
+      seen[#seen + 1] = record.type
+      if first[record.seq] then assert.equal(first[record.seq], line) end
+    end
+    assert.is_truthy(next(first))
+    assert.same({ "run:started", "completion:async", "reply", "track", "completion:async", "run:resumed", "reply", "run:completed" }, seen)
+  end)
+
+  it("deletes what ended long ago", function()
+    run("-", "RETURN 1")
+    assert.matches("^0 runs deleted", run("runs --prune").out)
+    assert.matches("^1 run deleted", run("runs --prune --older-than 0").out)
+    assert.equal("no runs\n", run("runs").out)
+  end)
+
+  it("says what is wrong in a sentence", function()
+    assert.matches("there is no store at s.db", run("runs").err)
+    run("-", "RETURN 1")
+    assert.matches("there is no run `nobody`", run("show nobody").err)
+    assert.matches("resume takes a RUN, or %-%-all", run("resume").err)
+    assert.equal(2, run("resume").status)
+  end)
+
+  it("refuses requests that may be sent only once, when their outcome is unknown", function()
+    write("p.dsl", 'TRY:\n  EVENT completion:async {agent_id: "slow", prompt: "2", at_most_once: true} AS b\nCATCH e:\n  RETURN e.type\nRETURN "sent twice"\n')
+    local r = shell "$O p.dsl --run-id one --quiet & pid=$!; sleep 0.25; kill -9 $pid; wait $pid; $O resume one --quiet"
+    assert.equal("unknown_outcome\n", r.out)
+  end)
+
+  it("gives a request up that was in flight in five crashes", function()
+    write("p.dsl", 'EVENT completion:async {agent_id: "hanging", prompt: "2"} AS b\n')
+    local r = shell [[
+      crash() { "$@" --quiet & pid=$!; n=$((n + 1)); while [ "$(wc -l 2>/dev/null < started)" != $n ]; do sleep 0.02; done; kill -9 $pid; wait $pid 2>/dev/null; }
+      touch started; n=0; crash $O p.dsl --run-id one
+      for i in 1 2 3 4; do crash $O resume one; done
+      $O resume one --quiet; echo $?]]
+    assert.equal("1\n", r.out)
+    assert.matches("crashed 5 times while it was in flight", r.err)
+  end)
+end)
