@@ -145,6 +145,30 @@ describe("generated Lua", function()
   end)
 end)
 
+describe("a long expression", function()
+  local function long(first, link) return first .. link:rep(20000) end
+
+  it("may have twenty thousand links", function()
+    assert.equal("1", run.text("STATE a = [1]\nSTATE a[1] = a\nRETURN " .. long("a", "[1]") .. "[0]"))
+    assert.equal("1", run.text("STATE a = {v: 1}\nSTATE a.x = a\nRETURN " .. long("a", ".x") .. ".v"))
+    assert.equal("null", run.text("STATE a = null\nRETURN " .. long("a?.x", ".x")))
+    assert.equal("abc", run.text('STATE a = "abc"\nRETURN ' .. long("a", ".slice(0)")))
+    assert.equal("2", run.text("STATE a = {}\nSTATE a.x = a\nUPDATE " .. long("a", ".x") .. ".v = 2\nRETURN a.v"))
+    assert.equal("1", run.text("STATE a = {v: 1}\nSTATE a.x = a\nRETURN COUNT([a], " .. long("e", ".x") .. ".v == 1)"))
+  end)
+
+  it("may have twenty thousand terms", function()
+    assert.equal("20001", run.text("STATE a = 1\nRETURN " .. long("a", " + a")))
+    assert.equal("1", run.text("STATE a = 1\nIF " .. long("a", " AND a") .. ": RETURN 1"))
+    assert.equal("20000", run.text('STATE a = 1\nRETURN LENGTH("' .. long("", "{{a}}") .. '")'))
+  end)
+
+  it("may have fifty thousand elements", function()
+    assert.equal("50000", run.text("RETURN [" .. ("1, "):rep(50000) .. "].length"))
+    assert.equal("35000", run.text("STATE a = 1\nRETURN [" .. ("a + 1, "):rep(35000) .. "].length")) -- more than Lua has locals
+  end)
+end)
+
 describe("any text whatever", function()
   it("gives a program or errors, never a crash", function()
     local file = io.open "../shared/seed/orchestration_patterns.md"

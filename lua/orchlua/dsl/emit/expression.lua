@@ -139,13 +139,15 @@ end
 
 -- Fields and elements --------------------------------------------------------------------
 
--- `a?.b`, and what follows it in the same chain, gives null on null.
+local link = { Field = true, Index = true, Method = true }
+
+-- `a?.b`, and what follows it in the same chain, gives null on null. The links of a
+-- chain ask from the inside out, so that each finds the answer of the one before.
 local function optional(node)
-  while node.tag == "Field" or node.tag == "Index" or node.tag == "Method" do
-    if node.optional then return true end
-    node = node.object
+  if node.in_optional == nil then
+    node.in_optional = node.optional or link[node.object.tag] and optional(node.object) or false
   end
-  return false
+  return node.in_optional
 end
 
 --- Runs `compile()` unless `object` is null and the chain is an optional one.
