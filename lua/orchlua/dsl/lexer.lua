@@ -210,7 +210,7 @@ function M.lines(source, diagnostics)
   while pos <= #text do
     local title, after = heading:match(text, pos)
     if title then
-      lines[#lines + 1] = { heading = title:match "^(.-)%s*$", pos = pos, stop = after }
+      lines[#lines + 1] = { heading = title:match "^.*%S" or "", pos = pos, stop = after }
       pos = after + 1
     else
       local code = text:match("^[ \t]*()", pos)
