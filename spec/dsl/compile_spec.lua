@@ -63,6 +63,18 @@ describe("errors", function()
     assert.equal("`==` compares", hint "STATE x = 1\nIF x = 1: WAIT 1")
   end)
 
+  it("are the first hundred, each with its hint, however many there are", function()
+    local names, lines = {}, {}
+    for i = 1, 3000 do names[i] = "b" .. i end
+    for i = 1, 40 do lines[i] = ("STATE known%d = %d"):format(i, i) end
+    local _, found = run.compile("STATE x = [" .. table.concat(names, ", ") .. "]")
+    assert.equal(100, #found)
+    assert.equal("`b100` is introduced nowhere", found[100].message)
+    _, found = run.compile(table.concat(lines, "\n") .. "\nUPDATE knwon7 = 1" .. ("\nSTATE y = knwon30"):rep(3000))
+    assert.equal(100, #found)
+    assert.same({ "did you mean `known7`?", "did you mean `known30`?" }, { found[1].hint, found[100].hint })
+  end)
+
   it("are found in meaning too", function()
     assert.same({ "1:8 UPDATE of `x`, which is introduced nowhere" }, errors "UPDATE x = 1")
     assert.same({ "1:1 BREAK stands inside a WHILE or FOREACH" }, errors "BREAK")

@@ -42,9 +42,10 @@ local function known_names(where)
 end
 
 function Checker:unknown_name(node, where)
-  local hint = nearest.hint(node.name, known_names(where))
-    or ("introduce it with `STATE %s = …`, `AS %s` or `INPUT %s`"):format(node.name, node.name, node.name)
-  self.report(node, ("`%s` is introduced nowhere"):format(node.name), hint)
+  local name = node.name
+  self.report(node, ("`%s` is introduced nowhere"):format(name), function()
+    return nearest.hint(name, known_names(where)) or ("introduce it with `STATE %s = …`, `AS %s` or `INPUT %s`"):format(name, name, name)
+  end)
 end
 
 function expression.Name(self, node, where)
@@ -91,17 +92,20 @@ function Checker:count_arguments(node, signature, name)
   self.report(node, ("%s takes %s, and is given %d"):format(name, expected, given))
 end
 
-local function function_names(functions)
-  local names = {}
-  for name in pairs(functions) do names[#names + 1] = name end
-  table.sort(names)
-  return names
+-- A hint, for where it is shown, of the function or method that was meant.
+local function nearest_function(name, functions)
+  return function()
+    local names = {}
+    for known in pairs(functions) do names[#names + 1] = known end
+    table.sort(names)
+    return nearest.hint(name, names)
+  end
 end
 
 function expression.Call(self, node, where)
   local signature = self.functions[node.name]
   if not signature then
-    self.report(node, ("there is no function `%s`"):format(node.name), nearest.hint(node.name, function_names(self.functions)))
+    self.report(node, ("there is no function `%s`"):format(node.name), nearest_function(node.name, self.functions))
     for _, argument in ipairs(node.args) do
       if argument.tag ~= "Lambda" then self:expression(argument, where) end
     end
@@ -126,7 +130,7 @@ end
 function expression.Method(self, node, where)
   local method = self.methods[node.name]
   if not method then
-    self.report(node, ("there is no method `.%s()`"):format(node.name), nearest.hint(node.name, function_names(self.methods)))
+    self.report(node, ("there is no method `.%s()`"):format(node.name), nearest_function(node.name, self.methods))
   else
     node.method = method
     self:count_arguments(node, method, "." .. node.name .. "()")
@@ -167,9 +171,9 @@ function Checker:assign(node, path, how)
   local root = walk.root(path)
   local slot = scope.find(node.scope, root.name)
   if not slot then
-    local hint = nearest.hint(root.name, known_names(node.scope))
-    self.report(root, ("%s of `%s`, which is introduced nowhere"):format(how, root.name),
-      hint or ("introduce it first: STATE %s = …"):format(root.name))
+    self.report(root, ("%s of `%s`, which is introduced nowhere"):format(how, root.name), function()
+      return nearest.hint(root.name, known_names(node.scope)) or ("introduce it first: STATE %s = …"):format(root.name)
+    end)
     return
   end
   if slot.name == "FOREACH_INDEX" then self.report(root, "FOREACH_INDEX cannot be assigned") end

@@ -11,8 +11,9 @@ local warnings = require "orchlua.dsl.warnings"
 
 local M = {}
 
-local ERRORS_AT_MOST = 100
+local SHOWN_AT_MOST = 100
 
+-- A hint may be a function: the nearest name is looked for only where it is shown.
 local function reporter(diagnostics, severity)
   return function(node, message, hint)
     diagnostics[#diagnostics + 1] = {
@@ -21,25 +22,34 @@ local function reporter(diagnostics, severity)
   end
 end
 
--- Gives each diagnostic its line and column, in the order of the source.
+-- The first of the errors and of the warnings, in the order of the source, each with
+-- its line and column.
 local function finish(diagnostics, text)
-  for i, diagnostic in ipairs(diagnostics) do
-    diagnostic.order = i
-    diagnostic.line, diagnostic.column = text:position(diagnostic.pos)
-    diagnostic.excerpt = text:excerpt(diagnostic.pos, diagnostic.stop)
-    diagnostic.file = text.name
-  end
+  for i, diagnostic in ipairs(diagnostics) do diagnostic.order = i end
   table.sort(diagnostics, function(a, b)
     if a.pos ~= b.pos then return a.pos < b.pos end
     return a.order < b.order
   end)
-  return diagnostics
+  local shown, count = {}, { error = 0, warning = 0 }
+  for _, diagnostic in ipairs(diagnostics) do
+    local severity, hint = diagnostic.severity, diagnostic.hint
+    count[severity] = count[severity] + 1
+    if count[severity] <= SHOWN_AT_MOST then
+      diagnostic.line, diagnostic.column = text:position(diagnostic.pos)
+      diagnostic.excerpt = text:excerpt(diagnostic.pos, diagnostic.stop)
+      diagnostic.hint = type(hint) == "function" and hint() or hint
+      diagnostic.file = text.name
+      shown[#shown + 1] = diagnostic
+    end
+  end
+  return shown
 end
 
-local function errors_in(diagnostics)
+--- The errors among diagnostics.
+function M.errors(diagnostics)
   local found = {}
   for _, diagnostic in ipairs(diagnostics) do
-    if diagnostic.severity == "error" and #found < ERRORS_AT_MOST then found[#found + 1] = diagnostic end
+    if diagnostic.severity == "error" then found[#found + 1] = diagnostic end
   end
   return found
 end
@@ -67,14 +77,12 @@ function M.compile(text, options)
       report = reporter(diagnostics, "error"), warn = reporter(diagnostics, "warning"),
     })
   end
-  if #errors_in(diagnostics) > 0 then return nil, finish(diagnostics, parsed) end
+  if #M.errors(diagnostics) > 0 then return nil, finish(diagnostics, parsed) end
   warnings.find(tree, checked, reporter(diagnostics, "warning"), options.known)
   local compiled = program.new(parsed, tree, checked, emit.emit(parsed, checked))
   local broken = compiled:load()
   if broken then reporter(diagnostics, "error")({ pos = 1, stop = 1 }, broken) end
   return not broken and compiled or nil, finish(diagnostics, parsed)
 end
-
-M.errors = errors_in
 
 return M

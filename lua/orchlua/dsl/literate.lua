@@ -105,26 +105,24 @@ local function own_title(body)
   end
 end
 
-local function unique_slug(title, programs)
-  local slug, count = M.slug(title), 1
+-- `used` has for each slug that is taken the last number that was put behind it.
+local function unique_slug(title, used)
+  local slug = M.slug(title)
   if slug == "" then slug = "program" end
-  local function taken(candidate)
-    for _, program in ipairs(programs) do
-      if program.slug == candidate then return true end
-    end
-  end
-  local candidate = slug
-  while taken(candidate) do
+  local candidate, count = slug, used[slug] or 1
+  while used[candidate] do
     count = count + 1
     candidate = slug .. "-" .. count
   end
+  used[candidate] = 1
+  used[slug] = count
   return candidate
 end
 
-local function add_program(programs, body, heading, first_line, indent)
+local function add_program(programs, used, body, heading, first_line, indent)
   local title = own_title(body) or heading or ("program %d"):format(#programs + 1)
   programs[#programs + 1] = {
-    title = title, slug = unique_slug(title, programs), number = #programs + 1, text = table.concat(body, "\n") .. "\n",
+    title = title, slug = unique_slug(title, used), number = #programs + 1, text = table.concat(body, "\n") .. "\n",
     first_line = first_line, indent = indent,
   }
 end
@@ -154,13 +152,13 @@ end
 ---@param text string
 ---@return { front: table?, programs: orchlua.LiterateProgram[], diagnostics: table[] }
 function M.programs(text)
-  local lines, diagnostics, programs, heading = lines_of((text:gsub("^\239\187\191", ""))), {}, {}, nil
+  local lines, diagnostics, programs, used, heading = lines_of((text:gsub("^\239\187\191", ""))), {}, {}, {}, nil
   local front, i = front_matter(lines, diagnostics)
   while i <= #lines do
     local indent, mark, info = opening(lines[i])
     if indent then
       local body, after = block_at(lines, i, indent, mark)
-      if is_program(info, body) then add_program(programs, body, heading, i + 1, #indent) end
+      if is_program(info, body) then add_program(programs, used, body, heading, i + 1, #indent) end
       i = after
     else
       heading = heading_at(lines, i) or heading
