@@ -102,6 +102,7 @@ describe("the element of a collection function", function()
 
   it("is asked for where it is not clear", function()
     assert.matches("which of `a`, `b` is the element of COUNT", errors("STATE x = COUNT([1], a > b)")[1])
+    assert.matches("which of `a`, `b` is the element of COUNT", errors("STATE x = COUNT([1], a[b])")[1])
     local list = warnings "STATE l = [1]\nSTATE k = 1\nSTATE x = COUNT(l, k > 0)"
     assert.matches("`k` is taken as the element", list[1])
   end)
@@ -167,6 +168,10 @@ describe("a long expression", function()
     assert.equal("abc", run.text('STATE a = "abc"\nRETURN ' .. long("a", ".slice(0)")))
     assert.equal("2", run.text("STATE a = {}\nSTATE a.x = a\nUPDATE " .. long("a", ".x") .. ".v = 2\nRETURN a.v"))
     assert.equal("1", run.text("STATE a = {v: 1}\nSTATE a.x = a\nRETURN COUNT([a], " .. long("e", ".x") .. ".v == 1)"))
+  end)
+
+  it("needs no stack, however many links it has", function()
+    assert.same({}, errors("STATE a = null\nSTATE x = a" .. (".x"):rep(90000)))
   end)
 
   it("may have twenty thousand terms", function()

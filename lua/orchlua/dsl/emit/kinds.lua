@@ -70,7 +70,7 @@ function of.Method(node)
 end
 
 function of.Field(node)
-  if node.name ~= "length" then return "any" end
+  if node.name ~= "length" or node.object.tag == "Field" then return "any" end
   local object = kind(node.object)
   return (object == "array" or object == "string") and "number" or "any"
 end
