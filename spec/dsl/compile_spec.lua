@@ -186,6 +186,15 @@ describe("a long expression", function()
   end)
 end)
 
+describe("names that depend on later ones", function()
+  it("compile in good time, and keep their meaning", function()
+    local lines = {}
+    for i = 1, 2000 do lines[i] = ("STATE k%d = k%d"):format(i, i + 1) end
+    lines[#lines + 1] = 'STATE k2001 = "a"\nIF k1 == null: STATE k1 = 2\nRETURN k1 + k2001'
+    assert.equal("2a", run.text(table.concat(lines, "\n")))
+  end)
+end)
+
 describe("any text whatever", function()
   it("gives a program or errors, never a crash", function()
     local file = io.open "../shared/seed/orchestration_patterns.md"
