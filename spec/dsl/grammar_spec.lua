@@ -258,6 +258,12 @@ describe("all errors", function()
     } do assert.same(expected, errors(text), text) end
   end)
 
+  it("are one for a block in braces", function()
+    assert.same({ "1:6 `{` is never closed" }, errors "IF a {\n  WAIT 1\n}\nWAIT 2")
+    assert.same({ "1:9 `{` is never closed" }, errors "WHILE a {\n  WAIT 1\n  WAIT 2\n}")
+    assert.same({ "1:11 `[` is never closed", "4:6 `]` closes nothing" }, errors "STATE x = [1,\nSTATE y = 2\n]\nWAIT ]")
+  end)
+
   it("leave a tree in which the names, blocks and loops of wrong lines are known", function()
     local function broken(text) return shape.block((shape.broken(text)).body) end
     assert.equal("State(x = null) State(y = x)", broken "STATE x = )\nSTATE y = x")
