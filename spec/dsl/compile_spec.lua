@@ -63,6 +63,18 @@ describe("errors", function()
     assert.equal("`==` compares", hint "STATE x = 1\nIF x = 1: WAIT 1")
   end)
 
+  it("are the first hundred, each with its hint, however many there are", function()
+    local names, lines = {}, {}
+    for i = 1, 3000 do names[i] = "b" .. i end
+    for i = 1, 40 do lines[i] = ("STATE known%d = %d"):format(i, i) end
+    local _, found = run.compile("STATE x = [" .. table.concat(names, ", ") .. "]")
+    assert.equal(100, #found)
+    assert.equal("`b100` is introduced nowhere", found[100].message)
+    _, found = run.compile(table.concat(lines, "\n") .. "\nUPDATE knwon7 = 1" .. ("\nSTATE y = knwon30"):rep(3000))
+    assert.equal(100, #found)
+    assert.same({ "did you mean `known7`?", "did you mean `known30`?" }, { found[1].hint, found[100].hint })
+  end)
+
   it("are found in meaning too", function()
     assert.same({ "1:8 UPDATE of `x`, which is introduced nowhere" }, errors "UPDATE x = 1")
     assert.same({ "1:1 BREAK stands inside a WHILE or FOREACH" }, errors "BREAK")
@@ -90,6 +102,7 @@ describe("the element of a collection function", function()
 
   it("is asked for where it is not clear", function()
     assert.matches("which of `a`, `b` is the element of COUNT", errors("STATE x = COUNT([1], a > b)")[1])
+    assert.matches("which of `a`, `b` is the element of COUNT", errors("STATE x = COUNT([1], a[b])")[1])
     local list = warnings "STATE l = [1]\nSTATE k = 1\nSTATE x = COUNT(l, k > 0)"
     assert.matches("`k` is taken as the element", list[1])
   end)
@@ -142,6 +155,43 @@ describe("generated Lua", function()
       'do at = 3 local t1 = n_n + 1 if t1 < n_n then t1 = h_add(n_n, 1) end n_n = t1 end goto L1 ::L2:: ',
       'do local t2 = n_n f["n"] = n_n do return "return", t2 end end f["n"] = n_n do return "done" end  end',
     }, "\n"), program:lua())
+  end)
+end)
+
+describe("a long expression", function()
+  local function long(first, link) return first .. link:rep(20000) end
+
+  it("may have twenty thousand links", function()
+    assert.equal("1", run.text("STATE a = [1]\nSTATE a[1] = a\nRETURN " .. long("a", "[1]") .. "[0]"))
+    assert.equal("1", run.text("STATE a = {v: 1}\nSTATE a.x = a\nRETURN " .. long("a", ".x") .. ".v"))
+    assert.equal("null", run.text("STATE a = null\nRETURN " .. long("a?.x", ".x")))
+    assert.equal("abc", run.text('STATE a = "abc"\nRETURN ' .. long("a", ".slice(0)")))
+    assert.equal("2", run.text("STATE a = {}\nSTATE a.x = a\nUPDATE " .. long("a", ".x") .. ".v = 2\nRETURN a.v"))
+    assert.equal("1", run.text("STATE a = {v: 1}\nSTATE a.x = a\nRETURN COUNT([a], " .. long("e", ".x") .. ".v == 1)"))
+  end)
+
+  it("needs no stack, however many links it has", function()
+    assert.same({}, errors("STATE a = null\nSTATE x = a" .. (".x"):rep(90000)))
+  end)
+
+  it("may have twenty thousand terms", function()
+    assert.equal("20001", run.text("STATE a = 1\nRETURN " .. long("a", " + a")))
+    assert.equal("1", run.text("STATE a = 1\nIF " .. long("a", " AND a") .. ": RETURN 1"))
+    assert.equal("20000", run.text('STATE a = 1\nRETURN LENGTH("' .. long("", "{{a}}") .. '")'))
+  end)
+
+  it("may have fifty thousand elements", function()
+    assert.equal("50000", run.text("RETURN [" .. ("1, "):rep(50000) .. "].length"))
+    assert.equal("35000", run.text("STATE a = 1\nRETURN [" .. ("a + 1, "):rep(35000) .. "].length")) -- more than Lua has locals
+  end)
+end)
+
+describe("names that depend on later ones", function()
+  it("compile in good time, and keep their meaning", function()
+    local lines = {}
+    for i = 1, 2000 do lines[i] = ("STATE k%d = k%d"):format(i, i + 1) end
+    lines[#lines + 1] = 'STATE k2001 = "a"\nIF k1 == null: STATE k1 = 2\nRETURN k1 + k2001'
+    assert.equal("2a", run.text(table.concat(lines, "\n")))
   end)
 end)
 

@@ -26,6 +26,7 @@ describe("a block", function()
     assert.equal("If(a){} Wait(1)", tree "IF a:\n  # c\nWAIT 1")
     assert.equal("If(a){} Wait(1)", tree "IF a:\n\n# out here\n  # in here\n\nWAIT 1")
     assert.equal("If(a){}", tree "IF a:\n  # c")
+    assert.equal("If(a){} Wait(1)", tree "IF a:\n\t\n\t# c\nWAIT 1")
     assert.same({ "1:6 expected a block after the condition of IF" }, errors "IF a:\n# out here\nWAIT 1")
   end)
 
@@ -67,6 +68,15 @@ describe("a heading", function()
     local program = shape.parse "## One: two \nIF a:\n  WAIT 1\n## three\n  WAIT 2\n## four\nWAIT 3\n## five"
     assert.equal("One: two", program.title)
     assert.equal("If(a){Wait(1) Heading(three) Wait(2)} Heading(four) Wait(3) Heading(five)", shape.block(program.body))
+  end)
+
+  it("behind the last statement belongs to the program", function()
+    assert.equal("If(a){If(b){Wait(1)}} Heading(two) Heading(three)", tree "## one\nIF a:\n  IF b:\n    WAIT 1\n## two\n## three")
+    assert.equal("If(a){Wait(1)} Heading(two)", tree "## one\n  IF a:\n    WAIT 1\n## two")
+  end)
+
+  it("may stand before a line that is indented less than the first", function()
+    assert.same({ "3:1 this indentation matches no open block" }, errors "  WAIT 1\n## one\nWAIT 2")
   end)
 
   it("begins in column 1 with two signs exactly", function()

@@ -18,6 +18,11 @@ describe("a Markdown file", function()
     assert.equal("Own: Title!", found[1].title)
   end)
 
+  it("numbers the programs of one name", function()
+    local found = programs(("# A\n```dsl\nRETURN 1\n```\n"):rep(2) .. "# A 2\n```dsl\nRETURN 1\n```\n" .. ("# A\n```dsl\nRETURN 1\n```\n"):rep(2000))
+    assert.same({ "a", "a-2", "a-2-2", "a-3", "a-2002" }, { found[1].slug, found[2].slug, found[3].slug, found[4].slug, found[2003].slug })
+  end)
+
   it("knows on which line and how far indented a program begins", function()
     local found = programs("text\n\n  ````dsl\n  RETURN 1\n  ```\n  RETURN 2\n  ````\n")
     assert.equal(1, #found)

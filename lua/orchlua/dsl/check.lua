@@ -22,6 +22,7 @@ local expression = {}
 
 --- Resolves an expression in a scope.
 function Checker:expression(node, where)
+  if walk.link[node.tag] then return self:chain(node, where) end
   local handler = expression[node.tag]
   if handler then
     handler(self, node, where)
@@ -127,7 +128,7 @@ function expression.Call(self, node, where)
   end
 end
 
-function expression.Method(self, node, where)
+function Checker:method(node, where)
   local method = self.methods[node.name]
   if not method then
     self.report(node, ("there is no method `.%s()`"):format(node.name), nearest_function(node.name, self.methods))
@@ -135,11 +136,23 @@ function expression.Method(self, node, where)
     node.method = method
     self:count_arguments(node, method, "." .. node.name .. "()")
   end
-  self:expression(node.object, where)
   for _, argument in ipairs(node.args) do self:expression(argument, where) end
-  local root = node.object
-  while root.tag == "Field" or root.tag == "Index" do root = root.object end
-  if root.slot and M.mutating[node.name] then root.slot.mutated = true end
+end
+
+-- A chain may have thousands of links: they are gone through in a loop.
+function Checker:chain(node, where)
+  local start, links = walk.links(node)
+  self:expression(start, where)
+  local own = start.slot -- what a method gives is no part of the name any more
+  for _, link in ipairs(links) do
+    if link.tag == "Index" then
+      self:expression(link.index, where)
+    elseif link.tag == "Method" then
+      self:method(link, where)
+      if own and M.mutating[link.name] then own.mutated = true end
+      own = nil
+    end
+  end
 end
 
 --- The methods that change what they are called on.

@@ -44,6 +44,7 @@ local function free_names(checker, node, where, outer)
       found[#found + 1] = name
     end
   end)
+  table.sort(found, function(a, b) return a.pos < b.pos end)
   return found, leftmost
 end
 

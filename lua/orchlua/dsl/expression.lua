@@ -300,10 +300,7 @@ function Cursor:braces_ahead()
 end
 
 primary["{"] = function(self, token)
-  self.at = self.at - 1
-  local double = self:braces_ahead()
-  self.at = self.at + 1
-  if double then return braces(self) end
+  if self:is "{" and self:peek().pos == token.stop then return braces(self) end
   local entries = {}
   while not self:is "}" do
     entries[#entries + 1] = entry(self)

@@ -18,6 +18,7 @@ local ERRORS_AT_MOST = 100
 ---@field lines orchlua.Line[]
 ---@field next integer    the line that is read next
 ---@field depth integer   how deep blocks are nested
+---@field outermost integer   the indentation of the program's first line
 local Parser = {}
 Parser.__index = Parser
 
@@ -80,15 +81,15 @@ function Parser:misplaced(line, first)
   })
 end
 
--- Reads the statements at one indentation into a block.
+-- Reads the statements at one indentation into a block. A heading goes where the line
+-- after it goes, and to the program where none does.
 function Parser:block(indent, block)
   local first = self.next
   while self.next <= #self.lines do
     local line = self.lines[self.next]
     if line.heading then
-      local ahead = self:indent_ahead()
-      if ahead and ahead < indent then break end
-      self:headings(self.next + 1, block)
+      if (self:indent_ahead() or self.outermost) < indent then break end
+      self:headings(self:ahead(), block)
     elseif line.indent < indent then
       break
     elseif line.indent > indent then
@@ -125,7 +126,7 @@ end
 function Parser:comments_only(line)
   local text, at = self.source.text, line.tokens[#line.tokens].pos
   while true do
-    local start, indent, first = text:match("^[^\n]*\n()( *)(.?)", at)
+    local start, indent, first = text:match("^[^\n]*\n()([ \t]*)(.?)", at)
     if not start or first ~= "#" and first ~= "\n" then return false end
     if first == "#" and #indent > line.indent then return true end
     at = start
@@ -339,10 +340,14 @@ end
 -- The statements of the whole text. What comes back to less than the first line's
 -- indentation is wrong, and read all the same.
 function Parser:program()
-  local body = self:block(self:indent_ahead() or 0, {})
+  local body = {}
+  self.outermost = self:indent_ahead() or 0
+  self:block(self.outermost, body)
   while self.next <= #self.lines do
-    self:misplaced(self.lines[self.next])
-    self:block(self:indent_ahead() or 0, body)
+    self:headings(self:ahead(), body)
+    local line = self.lines[self.next]
+    self:misplaced(line)
+    self:block(line.indent, body)
   end
   return body
 end

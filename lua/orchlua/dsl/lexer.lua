@@ -113,10 +113,15 @@ local function no_brackets()
   return { ["("] = 0, ["["] = 0, ["{"] = 0, unfit = false }
 end
 
--- Reports a bracket that does not fit those that are open.
+-- Reports a bracket that does not fit those that are open. One that begins a line and
+-- closes what was given up (a block in braces) was reported where that was opened.
 function Lexer:unfit(open, token)
   open.unfit = true
   local last = open[#open]
+  if not last and token.pos == self.code and self.given_up[closed_by[token.value]] then
+    self.failed = true
+    return
+  end
   if not last then return self:error(token.pos, token.stop, ("`%s` closes nothing"):format(token.value)) end
   self:error(token.pos, token.stop, ("expected `%s` before `%s`"):format(opening[last.value], token.value),
     ("it closes the `%s` of line %d"):format(last.value, (self.source:position(last.pos))))
@@ -173,6 +178,7 @@ function Lexer:logical_line(pos)
   end
   local last = open[#open]
   if last and not open.unfit then
+    self.given_up[last.value] = true
     self:error(last.pos, last.stop, ("`%s` is never closed"):format(last.value), ("a `%s` is missing"):format(opening[last.value]))
   end
   local finish = self.text:match("^[ \t]*()", stop)
@@ -192,7 +198,7 @@ end
 -- The logical line whose first line starts at `start` and its text at `code`; and
 -- where the next one starts.
 function Lexer:line(start, code)
-  self.failed = false
+  self.failed, self.code = false, code
   local indentation = self.text:sub(start, code - 1)
   local tab = indentation:find("\t", 1, true)
   if tab then self:error(start + tab - 1, start + tab, "a tab in the indentation", "indent with spaces") end
@@ -205,12 +211,12 @@ end
 ---@param diagnostics table[]
 ---@return orchlua.Line[]
 function M.lines(source, diagnostics)
-  local self = setmetatable({ source = source, text = source.text, diagnostics = diagnostics, templates = 0, multiline = true }, Lexer)
+  local self = setmetatable({ source = source, text = source.text, diagnostics = diagnostics, templates = 0, multiline = true, given_up = {} }, Lexer)
   local text, lines, pos = source.text, {}, 1
   while pos <= #text do
     local title, after = heading:match(text, pos)
     if title then
-      lines[#lines + 1] = { heading = title:match "^(.-)%s*$", pos = pos, stop = after }
+      lines[#lines + 1] = { heading = title:match "^.*%S" or "", pos = pos, stop = after }
       pos = after + 1
     else
       local code = text:match("^[ \t]*()", pos)

@@ -45,7 +45,7 @@ local function assigned(cursor, text)
   for i = 2, #cursor.tokens do
     local token = cursor.tokens[i]
     if token.value == "=" and token.type == "sign" then
-      return text:sub(cursor.tokens[1].pos, token.pos - 1):match "^(.-)[%s%+%-%*/%%]*$"
+      return text:sub(cursor.tokens[1].pos, token.pos - 1):match "^.*[^%s%+%-%*/%%]"
     end
   end
 end

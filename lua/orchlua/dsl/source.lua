@@ -81,7 +81,7 @@ end
 -- Gives its text and how many columns the caret moves to the left.
 local function window(text, column)
   local characters = {}
-  for character in text:gmatch "[%z\1-\127\194-\244][\128-\191]*" do characters[#characters + 1] = character end
+  for character in text:gmatch(utf8.charpattern) do characters[#characters + 1] = character end
   local count = #characters
   if count <= WIDEST then return text, 0 end
   local offset = math.max(0, math.min(column - WIDEST // 3, count - WIDEST))

@@ -166,22 +166,17 @@ function M.EVENT(self)
   return node
 end
 
+-- Whose messages an AWAIT takes.
 local function source(self)
-  local token = self:peek()
-  local mode = token.type == "name" and (token.value == "ANY" or token.value == "ALL") and self:peek(1).value == "(" and token.value:lower()
+  local mode = self:accept "ANY" or self:accept "ALL"
   if not mode then
-    if token.type == "name" and (token.value == "ANY" or token.value == "ALL") then
-      self:take()
-      self:fail(("expected `(` after %s, and found %s"):format(token.value, cursors.describe(self:peek())), ("FROM %s(list)"):format(token.value))
-    end
     local value = self:expression()
     return { mode = "one", value = value, pos = value.pos, stop = value.stop }
   end
-  self:take()
-  self:take()
+  self:expect("(", "after " .. mode.value, ("FROM %s(list)"):format(mode.value))
   local value = self:expression()
   self:expect(")", "after the list of agents")
-  return { mode = mode, value = value, pos = token.pos, stop = self:last_stop() }
+  return { mode = mode.value:lower(), value = value, pos = mode.pos, stop = self:last_stop() }
 end
 
 local function await_head(self, node)
@@ -221,11 +216,11 @@ end
 
 -- A bare word is a kind itself; a path, a string or `{{…}}` is evaluated.
 local function entity_kind(self)
-  local token, following = self:peek(), self:peek(1)
-  local bare = token.type == "name" and (following.pos > token.stop or following.type == "end")
-  if not bare then return self:postfix(true) end
-  local name = self:name "the entity's kind"
-  return { tag = "String", value = name.name, pos = name.pos, stop = name.stop }
+  local token = self:peek()
+  if words.reserved[token.value] then self:name() end
+  local kind = self:postfix(true)
+  if token.type ~= "name" or kind.tag ~= "Name" then return kind end
+  return { tag = "String", value = kind.name, pos = kind.pos, stop = kind.stop }
 end
 
 function M.PERSIST(self)

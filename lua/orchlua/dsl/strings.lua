@@ -33,13 +33,13 @@ function M:unicode(at)
 end
 
 -- What the escape at a position stands for, and the position behind it.
-function M:escape(at)
+function M:escape(quote, at)
   local char = self.text:sub(at + 1, at + 1)
   if char == "u" then return self:unicode(at + 2) end
   if self.text:sub(at + 1, at + 2) == "{{" then return "{{", at + 3 end
   if escapes[char] then return escapes[char], at + 2 end
-  if char == "" or char == "\n" then return "", at + 1 end -- the string is not closed either, and that is reported
-  local whole = self.text:match("^[%z\1-\127\194-\244][\128-\191]*", at + 1) or char
+  if char == "" or char == "\n" and #quote < 3 then return "", at + 1 end -- the string is not closed either, and that is reported
+  local whole = self.text:match("^" .. utf8.charpattern, at + 1)
   self:error(at, at + 1 + #whole, ("unknown escape `\\%s`"):format(whole:match "^%g+$" or whole:match "^[\128-\255]+$" or ""),
     "the escapes are \\n \\t \\r \\\\ \\\" \\' \\uXXXX and \\{{")
   return "", at + 1 + #whole
@@ -95,7 +95,7 @@ end
 -- The indentation that the lines of raw text share; lines that hold nothing else do not count.
 local function shared_indentation(parts)
   local shared
-  for i, part in ipairs(parts) do
+  for _, part in ipairs(parts) do
     for indent, at in (part.raw or ""):gmatch "\n([ \t]*)()" do
       local blank = part.raw:sub(at, at) == "\n"
       if not blank then
@@ -103,23 +103,28 @@ local function shared_indentation(parts)
         while indent:sub(1, #shared) ~= shared do shared = shared:sub(1, -2) end
       end
     end
-    if i == 1 and part.raw and part.raw:sub(1, 1) ~= "\n" then return "" end
   end
   return shared or ""
 end
 
--- Takes the shared indentation away, from the literal's own text only: neither
--- what an escape stands for nor what `{{ }}` inserts is indentation.
+-- Takes the line end behind the opening quotes and the shared indentation away, from
+-- the literal's own text only: neither what an escape stands for nor what `{{ }}` inserts
+-- is indentation. With text on the opening line everything stays.
 local function dedent(parts)
+  local first = parts[1]
+  if not first or not first.raw or first.raw:sub(1, 1) ~= "\n" then return end
   local shared = shared_indentation(parts)
-  for i, part in ipairs(parts) do
-    if part.raw then
-      local text = part.raw:gsub("\n([ \t]*)", function(indent)
-        return "\n" .. (indent:sub(1, #shared) == shared and indent:sub(#shared + 1) or "")
-      end)
-      part.raw = i == 1 and text:sub(1, 1) == "\n" and text:sub(2) or text
-    end
+  for _, part in ipairs(parts) do
+    part.raw = part.raw and part.raw:gsub("\n([ \t]*)", function(indent)
+      return "\n" .. (indent:sub(1, #shared) == shared and indent:sub(#shared + 1) or "")
+    end)
   end
+  first.raw = first.raw:sub(2)
+end
+
+-- A text without the white space at its end.
+local function trimmed(text)
+  return text:match "^.*%S" or ""
 end
 
 -- Joins neighbouring pieces of text; what is left is text and interpolations.
@@ -147,9 +152,9 @@ end
 local plain = { ['"'] = '^[^"\\{\n]+', ["'"] = "^[^'\\{\n]+", ['"""'] = '^[^"\\{]+' }
 
 -- Where to go on behind a string that is given up: its line's end, or the quotes
--- that close it.
-local function given_up(text, quote, at)
-  if #quote < 3 then return text:find("\n", at, true) or #text + 1 end
+-- that close it. In one that is nested too deep the next quotes open another.
+local function given_up(text, quote, at, why)
+  if #quote < 3 or why == "deep" then return text:find("\n", at, true) or #text + 1 end
   local _, stop = text:find(quote, at, true)
   return stop and stop + 1 or #text + 1
 end
@@ -171,11 +176,14 @@ function M:string_parts(quote, at)
       return nil, at, "open"
     elseif char == "\\" then
       local escaped
-      escaped, at = self:escape(at)
+      escaped, at = self:escape(quote, at)
       parts[#parts + 1] = { escaped = escaped }
     elseif text:sub(at, at + 1) == "{{" then
       local part, stop = self:interpolation(at)
-      if not part then return nil, given_up(text, quote, at), stop == "deep" and "deep" or "braces" end
+      if not part then
+        local why = stop == "deep" and "deep" or "braces"
+        return nil, given_up(text, quote, at, why), why
+      end
       parts[#parts + 1], at = part, stop
     else
       parts[#parts + 1], at = { raw = char }, at + 1
@@ -224,9 +232,9 @@ function M:label(pos, tokens)
   end
   local value = joined(parts)
   local last = value[#value]
-  if type(last) == "string" then value[#value] = last:match "^(.-)%s*$" end
+  if type(last) == "string" then value[#value] = trimmed(last) end
   if value[#value] == "" then value[#value] = nil end
-  if #value > 0 then tokens[#tokens + 1] = { type = "label", value = value, pos = first, stop = first + #text:sub(first, at - 1):match "^(.-)%s*$" } end
+  if #value > 0 then tokens[#tokens + 1] = { type = "label", value = value, pos = first, stop = first + #trimmed(text:sub(first, at - 1)) } end
   return at
 end
 

@@ -59,15 +59,18 @@ local parts = {
       visit(entry.value)
     end
   end,
-  Field = function(e, visit) visit(e.object) end,
-  Index = function(e, visit) visit(e.object) visit(e.index) end,
+  Field = function(e, visit) return visit(e.object) end,
+  Index = function(e, visit)
+    visit(e.index)
+    return visit(e.object)
+  end,
   Call = function(e, visit)
     for _, argument in ipairs(e.args) do visit(argument) end
     if e.where then visit(e.where) end
   end,
   Method = function(e, visit)
-    visit(e.object)
     for _, argument in ipairs(e.args) do visit(argument) end
+    return visit(e.object)
   end,
   Lambda = function(e, visit) visit(e.body) end,
   Unary = function(e, visit) visit(e.operand) end,
@@ -75,14 +78,15 @@ local parts = {
 }
 
 --- Calls `visit(part)` for each direct part of an expression. A chain of binary
---- operators, which may be thousands of terms long, counts as one level.
+--- operators, which may be thousands of terms long, counts as one level; down a chain
+--- of fields, elements and methods go tail calls.
 ---@param expression orchlua.Node
 ---@param visit fun(part: orchlua.Node)
 function M.parts(expression, visit)
   if expression.tag == "Binary" then
     for _, term in ipairs(M.chain(expression)) do visit(term) end
   elseif parts[expression.tag] then
-    parts[expression.tag](expression, visit)
+    return parts[expression.tag](expression, visit)
   end
 end
 
@@ -104,6 +108,23 @@ function M.chain(binary)
   return terms, operators
 end
 
+--- The nodes that are links of a chain `a.b[c].d()`.
+M.link = { Field = true, Index = true, Method = true }
+
+--- What a chain starts from, and its links from there on.
+---@param node orchlua.Node
+---@return orchlua.Node start
+---@return orchlua.Node[] links
+function M.links(node)
+  local reversed, links = {}, {}
+  while M.link[node.tag] do
+    reversed[#reversed + 1] = node
+    node = node.object
+  end
+  for i = #reversed, 1, -1 do links[#links + 1] = reversed[i] end
+  return node, links
+end
+
 --- Calls `visit(statement)` for each statement of a block and of the blocks in it.
 --- A `visit` that returns false keeps out of that statement's blocks.
 ---@param block orchlua.Node[]
@@ -122,7 +143,7 @@ end
 ---@param visit fun(expression: orchlua.Node): boolean?
 function M.expression(expression, visit)
   if visit(expression) == false then return end
-  M.parts(expression, function(part) M.expression(part, visit) end)
+  return M.parts(expression, function(part) return M.expression(part, visit) end)
 end
 
 --- The Name that a path starts from.

@@ -139,13 +139,13 @@ end
 
 -- Fields and elements --------------------------------------------------------------------
 
--- `a?.b`, and what follows it in the same chain, gives null on null.
+-- `a?.b`, and what follows it in the same chain, gives null on null. The links of a
+-- chain ask from the inside out, so that each finds the answer of the one before.
 local function optional(node)
-  while node.tag == "Field" or node.tag == "Index" or node.tag == "Method" do
-    if node.optional then return true end
-    node = node.object
+  if node.in_optional == nil then
+    node.in_optional = node.optional or walk.link[node.object.tag] and optional(node.object) or false
   end
-  return false
+  return node.in_optional
 end
 
 --- Runs `compile()` unless `object` is null and the chain is an optional one.
@@ -181,18 +181,6 @@ local function field(self, node, object, kind)
   return result
 end
 
--- A constant cannot be indexed in Lua's syntax; a name and a temporary can.
-function Writer:indexable(node)
-  local code, kind, nullable = self:value(node)
-  if simple[node.tag] and node.tag ~= "Name" then code = self:let(code) end
-  return code, kind, nullable
-end
-
-function value.Field(self, node)
-  local object, kind = self:indexable(node.object)
-  return self:unless_null(node, object, function() return field(self, node, object, kind) end)
-end
-
 local function index(self, node, object, kind)
   local key, key_kind = self:value(node.index)
   self:mark(node)
@@ -203,11 +191,6 @@ local function index(self, node, object, kind)
     return result
   end
   return self:let(("%s(%s, %s)"):format(helper, object, key))
-end
-
-function value.Index(self, node)
-  local object, kind = self:indexable(node.object)
-  return self:unless_null(node, object, function() return index(self, node, object, kind) end)
 end
 
 -- Calls ----------------------------------------------------------------------------------
@@ -224,15 +207,29 @@ local function call(first, codes)
   return #codes == 0 and first or first .. ", " .. table.concat(codes, ", ")
 end
 
-function value.Method(self, node)
-  local object = self:value(node.object)
-  return self:unless_null(node, object, function()
-    local codes = self:arguments(node.args)
-    self:mark(node)
-    local helper = self:helper("method_" .. node.name)
-    return self:let(("%s(run, %s)"):format(helper, call(object, codes))), node.method.returns
-  end)
+local function method(self, node, object)
+  local codes = self:arguments(node.args)
+  self:mark(node)
+  local helper = self:helper("method_" .. node.name)
+  return self:let(("%s(run, %s)"):format(helper, call(object, codes))), node.method.returns
 end
+
+local links = { Field = field, Index = index, Method = method }
+
+-- A chain `a.b[c].d()`, which may have thousands of links.
+local function chain(self, node)
+  local start, list = walk.links(node)
+  local code, kind, nullable = self:value(start)
+  -- A constant cannot be indexed in Lua's syntax; a name and a temporary can.
+  if simple[start.tag] and start.tag ~= "Name" then code = self:let(code) end
+  for _, link in ipairs(list) do
+    local object, object_kind = code, kind
+    code, kind, nullable = self:unless_null(link, object, function() return links[link.tag](self, link, object, object_kind) end)
+  end
+  return code, kind, nullable
+end
+
+value.Field, value.Index, value.Method = chain, chain, chain
 
 local logical = { ["<"] = true, ["<="] = true, [">"] = true, [">="] = true, ["=="] = true, ["!="] = true, IN = true, AND = true, OR = true }
 

@@ -70,7 +70,7 @@ function of.Method(node)
 end
 
 function of.Field(node)
-  if node.name ~= "length" then return "any" end
+  if node.name ~= "length" or node.object.tag == "Field" then return "any" end
   local object = kind(node.object)
   return (object == "array" or object == "string") and "number" or "any"
 end
@@ -89,13 +89,17 @@ local function written(write, slot)
   return "any"
 end
 
---- Gives every slot its `kind`, nil where it may be any.
+local ROUNDS_AT_MOST = 50
+
+--- Gives every slot its `kind`, nil where it may be any. Names that are assigned in the
+--- reverse of the order they depend on each other take a round each: where those are
+--- too many, every name may be any.
 ---@param slots orchlua.Slot[]
 function M.infer(slots)
   for _, slot in ipairs(slots) do slot.kind = "none" end
-  local changed = true
-  while changed do
-    changed = false
+  local changed, rounds = true, 0
+  while changed and rounds < ROUNDS_AT_MOST do
+    changed, rounds = false, rounds + 1
     for _, slot in ipairs(slots) do
       local now = slot.kind
       for _, write in ipairs(slot.writes) do now = join(now, written(write, slot)) end
@@ -103,7 +107,7 @@ function M.infer(slots)
     end
   end
   for _, slot in ipairs(slots) do
-    if slot.kind == "any" or slot.kind == "none" then slot.kind = nil end
+    if changed or slot.kind == "any" or slot.kind == "none" then slot.kind = nil end
   end
 end
 

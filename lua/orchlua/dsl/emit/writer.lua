@@ -9,6 +9,8 @@ local M = {}
 -- Lua allows 200 locals a function; the rest is left to temporaries.
 local HOISTED_AT_MOST = 90
 local TEMPORARIES_AT_MOST = 70
+-- And 32767 in all, those of closed blocks included.
+local LOCALS_AT_MOST = 30000
 
 ---@class orchlua.Writer
 ---@field program table      what the whole program shares: `sites`, `labels`, `helpers`
@@ -52,7 +54,7 @@ end
 function Writer:let(code)
   self.count = self.count + 1
   self.live = self.live + 1
-  if self.live > TEMPORARIES_AT_MOST then
+  if self.live > TEMPORARIES_AT_MOST or self.count > LOCALS_AT_MOST then
     local name = ("T[%d]"):format(self.count)
     self:put(name .. " = " .. code)
     return name
