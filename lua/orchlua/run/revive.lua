@@ -110,7 +110,7 @@ function M.resumed(run, row)
   run:publish("run:resumed", { program = run.program.title or run.program.name })
   if run.request_total > 0 and row.outage > 0 then pass_over(run, row.outage) end
   for _, request in ipairs(in_flight(run)) do again(run, request, row.crashed) end
-  if run.failing then
+  if run.status == "failed" then
     run.status, run.failing, run.main_ended, run.result, run.error, run.duration = "running", nil, nil, nil, nil, nil
     revive(run, run.main)
   end
