@@ -237,6 +237,12 @@ local function all_committed(self, runs, outcome, err)
   if outcome then deliver_answers(outcome) end
 end
 
+-- What is kept of a program: enough to compile it again.
+local function program_text(program)
+  local text = program.source
+  return { name = program.name, source = text.text, first_line = text.first_line or 1, indent = text.indent or 0 }
+end
+
 local function new_part() return { rows = {}, taken = {} } end
 
 -- Closes the batch: what its runs hold is performed when it has been committed.
@@ -270,6 +276,28 @@ function Journal:commit_later()
     self.busy = false
     all_committed(self, runs, outcome, err)
   end)
+end
+
+--- Another program has taken the run over: from here on it is the run's.
+---@return orchlua.Error? err
+function Journal:take_over(run)
+  local number, err = self.store:program(program_text(run.program))
+  if not number then return err end
+  run.part.program = { number = number, title = run.program.title or run.program.name }
+  self:snapshot(run)
+end
+
+--- Makes a new run in the store, which its first part creates.
+---@param run orchlua.Run
+---@param how { seed: integer, parent: string?, options: table, created: number }
+---@return orchlua.Error? err
+function Journal:create(run, how)
+  local lease, err = self.store:create({
+    id = run.id, title = run.program.title or run.program.name, parent = how.parent, options = how.options, created = how.created,
+  }, program_text(run.program))
+  if not lease then return err end
+  lease.seed = how.seed
+  self:keep(run, lease)
 end
 
 --- Closes the store. What was learned is committed; what that led to is not done any

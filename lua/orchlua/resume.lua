@@ -5,6 +5,7 @@ local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local snapshot = require "orchlua.run.snapshot"
+local takeover = require "orchlua.takeover"
 
 local value = core.value
 
@@ -55,8 +56,17 @@ function M.look(runtime, found)
   return nil, problem
 end
 
-local function go_on(runtime, run, lease, found)
+-- An edited program takes over: it is kept with a snapshot, so that no row of the old
+-- one is ever taken by the new.
+local function hand_over(runtime, run, lease, program)
+  local err = takeover.apply(run, program)
+  if err then return err end
   runtime.journal:keep(run, lease)
+  return runtime.journal:take_over(run)
+end
+
+local function go_on(runtime, run, lease, found)
+  if not run.part then runtime.journal:keep(run, lease) end
   runtime:adopt(run)
   local records = run.outbox
   run.outbox = {}
@@ -68,8 +78,9 @@ end
 --- Goes on with a run.
 ---@param runtime orchlua.Runtime   one with a journal
 ---@param id string
+---@param options { program: orchlua.Program? }   a corrected program that takes over
 ---@return orchlua.Run? run, orchlua.Error? err
-function M.run(runtime, id)
+function M.run(runtime, id, options)
   local found, err = runtime.store:find(id)
   if not found then return nil, err end
   if ENDED[found.status] then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, found.status)) end
@@ -78,9 +89,10 @@ function M.run(runtime, id)
   found, err = runtime.store:take(id)
   if not found then return nil, err end
   local run, lease = restored(runtime, found, program)
-  if not run then
+  local refused = not run and lease or options.program and hand_over(runtime, run, lease, options.program)
+  if refused then
     runtime.store:release(found)
-    return nil, lease
+    return nil, refused
   end
   go_on(runtime, run, lease, found)
   return run

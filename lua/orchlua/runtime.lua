@@ -200,15 +200,6 @@ local function kept_options(self, options)
   return kept
 end
 
-local function keep(self, run, program, options)
-  local lease, err = self.store:create({
-    id = run.id, title = program.title or program.name, parent = options.parent, options = kept_options(self, options), created = self.clock:now(),
-  }, { name = program.name, source = program.source.text, first_line = program.source.first_line or 1, indent = program.source.indent or 0 })
-  if not lease then return err end
-  lease.seed = options.seed
-  self.journal:keep(run, lease)
-end
-
 --- Starts a run of a program; it goes on in `loop`.
 ---@param program orchlua.Program
 ---@param options? { input: table?, run_id: string?, folder: string?, front: table?, path: table?, parent: string?, depth: integer? }
@@ -226,7 +217,7 @@ function Runtime:start(program, options)
   }
   local run = self:new_run(id, program, inputs, how)
   if self.journal then
-    err = keep(self, run, program, how)
+    err = self.journal:create(run, { seed = how.seed, parent = how.parent, options = kept_options(self, how), created = self.clock:now() })
     if err then return nil, err end
   end
   self:adopt(run)

@@ -100,6 +100,40 @@ describe("with a store, orchlua", function()
     assert.equal('{\n  "n": 1,\n  "x": 3,\n  "r": "mended"\n}\n', run("resume f --quiet").out)
   end)
 
+  it("hands a run over to a corrected program, at the statement where it stands", function()
+    local head = 'STATE list = []\nFOREACH i IN RANGE(3):\n  APPEND list i\n'
+    write("p.dsl", head .. '  IF i == 1:\n    EVENT completion:async {agent_id: "broken", prompt: ""} AS r\nRETURN list\n')
+    assert.equal(1, run("p.dsl --run-id f --quiet").status)
+    -- Comments, layout and what follows may change, and so may the statement itself.
+    write("q.dsl", '# corrected\n' .. head:gsub("  ", "    ") .. '    IF i == 1:\n        APPEND list "mended"  # no agent\n    APPEND list "turn {{i}}"\nRETURN JOIN(list, " ")\n')
+    assert.equal("0 1 mended turn 1 2 turn 2\n", run("resume f --program q.dsl --quiet").out)
+    assert.equal("q.dsl", as_json("show f").file)
+  end)
+
+  it("carries the names of loops and handlers over, and keeps on from a kill after that", function()
+    write("p.dsl", 'STATE out = []\nFOREACH k, v IN {a: 1, b: 2}:\n  TRY:\n    FOREACH i IN [5, 6]:\n      APPEND out "{{k}}{{v}}{{i}}"\n      STATE x = CHECK(i)\n  FINALLY:\n    APPEND out "f"\n')
+    assert.equal(1, run("p.dsl --run-id f --quiet").status)
+    write("q.dsl", 'STATE out = []\nFOREACH k, v IN {a: 1, b: 2}:\n  TRY:\n    FOREACH i IN [5, 6]:\n      APPEND out "{{k}}{{v}}{{i}}"\n      EVENT completion:async {agent_id: "slow", prompt: "{{i}}"} AS r\n      APPEND out r.output\n  FINALLY:\n    APPEND out "f"\nRETURN JOIN(out, " ")\n')
+    local r = shell "$O resume f --program q.dsl --quiet & pid=$!; sleep 0.6; kill -9 $pid; wait $pid 2>/dev/null; $O resume f --quiet"
+    assert.equal("a15 5 a16 6 f b25 5 b26 6 f\n", r.out)
+  end)
+
+  it("says what does not match when an edited program cannot take over", function()
+    write("p.dsl", 'STATE a = 1\nIF a == 1:\n  STATE b = 2\n  STATE x = CHECK(b)\nRETURN x\n')
+    run "p.dsl --run-id f --quiet"
+    write("q.dsl", 'STATE a = 1\nIF a == 1:\n  STATE b = 3\n  STATE x = CHECK(b)\nRETURN x\n')
+    local r = run "resume f --program q.dsl --quiet"
+    assert.equal(2, r.status)
+    assert.matches("cannot take over: line 3, `STATE b = 2`, is `STATE b = 3` on line 3 of the new program", r.err)
+    write("q.dsl", 'STATE a = 1\nIF a == 2:\n  STATE b = 2\n  STATE x = 1\nRETURN x\n')
+    assert.matches("line 2, `IF a == 1", run("resume f --program q.dsl --quiet").err)
+    write("mended", "")
+    assert.equal("4\n", run("resume f --quiet").out)
+    write("p.dsl", 'PARALLEL:\n  BRANCH: EVENT completion:async {agent_id: "slow", prompt: "x"} AS r\nRETURN r.output\n')
+    assert.matches("branches of a PARALLEL are alive",
+      shell("$O p.dsl --run-id par --quiet & pid=$!; sleep 0.25; kill -9 $pid; wait $pid; $O resume par --program p.dsl --quiet").err)
+  end)
+
   it("cancels a run, whoever drives it", function()
     write("p.dsl", 'TRY:\n  WAIT 1000\nFINALLY:\n  EVENT completion:async {agent_id: "a", prompt: "bye"} AS r\n  EVENT state:entity:update {type: "end", id: "e", properties: {said: r.output}}\n')
     local r = shell "$O p.dsl --run-id one & pid=$!; sleep 0.3; $O cancel one --reason enough; wait $pid; echo $?"

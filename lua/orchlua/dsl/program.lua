@@ -104,17 +104,24 @@ function Program:link(helpers)
   self.linked = true
 end
 
---- A function that enters a unit at the statement that a site is in, with the frame as
---- it is: `(frame, run)`, to be called in place of the unit's own, once.
----@param unit table
----@param site integer
----@return fun(frame: table, run: table): ...
-function Program:entry(unit, site)
+--- Where a unit is entered anew after a failure at a site: at its statement, or at the
+--- next turn of its loop.
+---@return { pos: integer, turn: boolean }
+function Program:entry_of(site)
   local place = self.sites[site]
-  local key = place.turn and -place.statement.pos or place.statement.pos
+  return { pos = place.statement.pos, turn = place.turn or false }
+end
+
+--- A function that enters a unit anew at a statement, with the frame as it is: `(frame,
+--- run)`, to be called in place of the unit's own, once.
+---@param unit table
+---@param entry { pos: integer, turn: boolean }
+---@return fun(frame: table, run: table): ...
+function Program:enter(unit, entry)
+  local key = entry.turn and -entry.pos or entry.pos
   local variant = self.entries[key]
   if not variant then
-    variant = self.with_entry { pos = place.statement.pos, turn = place.turn or false }
+    variant = self.with_entry(entry)
     variant:link(self.helpers)
     for fn, part in pairs(variant.functions) do self.functions[fn] = part end
     self.entries[key] = variant

@@ -27,7 +27,8 @@ end
 -- Enters the failed statement anew: once, through a unit compiled for that.
 local function enter_again(run, branch)
   local unit = branch.unit
-  local entry = run.program:entry(unit, branch.site)
+  local entry = run.program:enter(unit, branch.entry or run.program:entry_of(branch.site))
+  branch.entry = nil
   branch.unit = {
     names = unit.names, fn = function(frame, _, of_run)
       branch.unit = unit

@@ -291,8 +291,10 @@ local function text_or_nil(v)
   return json.encode(v)
 end
 
--- The number of a program's text, which is stored once.
-local function program_number(self, program)
+--- The number of a program's text, which is stored once.
+---@param program { name: string, source: string, first_line: integer, indent: integer }
+---@return integer? number, orchlua.Error? err
+function Store:program(program)
   local hash = core.digest.sha256(json.encode(value.array { program.name, program.first_line, program.indent, program.source }))
   if self.programs[hash] then return self.programs[hash] end
   local rows, err = self:query([[INSERT INTO program (hash, name, source, first_line, indent) VALUES (?, ?, ?, ?, ?)
@@ -315,7 +317,7 @@ end
 function Store:create(run, program)
   local err = self:sign_in()
   if err then return nil, err end
-  local number, problem = program_number(self, program)
+  local number, problem = self:program(program)
   if not number then return nil, problem end
   self.run_count = self.run_count + 1
   return {
@@ -361,7 +363,7 @@ end
 
 --- Puts a part of a run into the batch: what it learned and asked for since the last.
 ---@param lease table
----@param part { rows: table[], taken: integer[], state: table?, snapshot: { seq: integer, body: string }? }
+---@param part { rows: table[], taken: integer[], program: table?, state: table?, snapshot: { seq: integer, body: string }? }
 ---  rows: by the columns of the journal, with `entity`, the request, in one that asks for entities; taken: messages that have become
 ---  rows; state: `{status, time, due, steps, outcome, released}`; snapshot: of the run as it is behind the row `seq`
 function Store:write(lease, part)
@@ -375,6 +377,7 @@ function Store:write(lease, part)
     if part.snapshot and row.seq == part.snapshot.seq then snapshot_row = previous end
   end
   for _, number in ipairs(part.taken) do self.db:add(self.statements.taken, 0, number) end
+  if part.program then self.db:add(self.statements.program, 0, lease.number, part.program.number, part.program.title) end
   if part.state then add_state(self, lease, part.state) end
   if part.snapshot then add_snapshot(self, lease, part.snapshot, snapshot_row) end
 end

@@ -175,10 +175,15 @@ function Writer:assign(slot, code)
   self:put(("%s = %s"):format(name, code))
 end
 
---- A slot of the frame that no name of the program has, for loops and TRY.
+--- A slot of the frame that no name of the program has, for loops and TRY. The
+--- statement keeps it too, for an edited program that takes over.
 function Writer:hidden(name)
   self.program.hidden = self.program.hidden + 1
-  return { name = name, key = ("%s#%d"):format(name, -self.program.hidden), unit = self.unit }
+  local slot = { name = name, key = ("%s#%d"):format(name, -self.program.hidden), unit = self.unit }
+  local hidden = self.statement.hidden or {}
+  self.statement.hidden = hidden
+  hidden[#hidden + 1] = slot
+  return slot
 end
 
 -- Waiting ----------------------------------------------------------------------

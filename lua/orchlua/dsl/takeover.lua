@@ -1,0 +1,140 @@
+-- Whether an edited program can take over a run of another one: the statements that lie
+-- behind, and the headers of those around, must be as they were, comments and layout
+-- aside. Gives where the run stands in the edited program, and how the names of blocks
+-- and loops there correspond.
+
+local grammar = require "orchlua.dsl.grammar"
+local source = require "orchlua.dsl.source"
+local walk = require "orchlua.dsl.walk"
+
+local M = {}
+
+-- The tree as the grammar makes it, without what later passes write into it.
+local function parsed(program)
+  local of = program.source
+  local text = source.new(of.text, of.name, { first_line = of.first_line, indent = of.indent })
+  return grammar.parse(text, {}), text
+end
+
+-- A block's statements, without the headings.
+local function statements(block)
+  local list = {}
+  for _, node in ipairs(block) do
+    if node.tag ~= "Heading" then list[#list + 1] = node end
+  end
+  return list
+end
+
+-- The way to the statement at a position: at each level the number of the statement in
+-- its block, and `inner`, which of that statement's blocks the way goes on in.
+local function path_to(block, pos)
+  for index, node in ipairs(statements(block)) do
+    if node.pos == pos then return { { index = index } } end
+    for number, inner in ipairs(walk.blocks(node)) do
+      local path = path_to(inner, pos)
+      if path then
+        table.insert(path, 1, { index = index, inner = number })
+        return path
+      end
+    end
+  end
+end
+
+-- Comparing -------------------------------------------------------------------------
+
+local places = { pos = true, stop = true, name_pos = true, op_pos = true }
+
+local function blocks_of(node)
+  local set = {}
+  for _, block in ipairs(walk.blocks(node)) do set[block] = true end
+  return set
+end
+
+local function same(a, b, blocks_a, blocks_b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  if blocks_a and blocks_a[a] then return blocks_b[b] == true end
+  for key, field in pairs(a) do
+    if not places[key] and not same(field, b[key], blocks_a, blocks_b) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil and not places[key] then return false end
+  end
+  return true
+end
+
+local function same_header(a, b)
+  return a.tag == b.tag and #walk.blocks(a) == #walk.blocks(b) and same(a, b, blocks_of(a), blocks_of(b))
+end
+
+local function header_text(text, node)
+  return (text.text:sub(node.pos, node.stop - 1):gsub("%s+", " "))
+end
+
+local function difference(old_text, old, new_text, new)
+  local line = old_text:position(old.pos)
+  local was = ("line %d, `%s`,"):format(line, header_text(old_text, old))
+  if not new then return was .. " is not there any more" end
+  return ("%s is `%s` on line %d of the new program"):format(was, header_text(new_text, new), (new_text:position(new.pos)))
+end
+
+-- Goes down both trees along the path; the new statement, or what differs.
+local function follow(path, old_tree, old_text, new_tree, new_text)
+  local old_block, new_block = old_tree.body, new_tree.body
+  for level, step in ipairs(path) do
+    local old, new = statements(old_block), statements(new_block)
+    for i = 1, step.index - 1 do
+      if not new[i] or not same(old[i], new[i]) then return nil, difference(old_text, old[i], new_text, new[i]) end
+    end
+    local old_node, new_node = old[step.index], new[step.index]
+    if not new_node then return nil, difference(old_text, old_node, new_text, nil) end
+    if level == #path then return new_node end
+    if not same_header(old_node, new_node) then return nil, difference(old_text, old_node, new_text, new_node) end
+    old_block, new_block = walk.blocks(old_node)[step.inner], walk.blocks(new_node)[step.inner]
+  end
+end
+
+-- Names of blocks -----------------------------------------------------------------------
+
+-- The slots that a statement opens for its blocks, and for itself.
+local function slots_of(node)
+  local slots = {}
+  for _, name in ipairs { node.var or false, node.key or false, node.catch and node.catch.var or false } do
+    slots[#slots + 1] = name and name.slot or false
+  end
+  slots[#slots + 1] = node.index or false
+  for _, slot in ipairs(node.hidden or {}) do slots[#slots + 1] = slot end
+  return slots
+end
+
+-- By the key in the old program, the key in the new one, of all slots along the path.
+local function keys_along(path, old_tree, new_tree)
+  local keys, old_block, new_block = {}, old_tree.body, new_tree.body
+  for level, step in ipairs(path) do
+    if level == #path then break end
+    local old_node, new_node = statements(old_block)[step.index], statements(new_block)[step.index]
+    local old, new = slots_of(old_node), slots_of(new_node)
+    for i, slot in ipairs(old) do
+      if slot and new[i] then keys[slot.key] = new[i].key end
+    end
+    old_block, new_block = walk.blocks(old_node)[step.inner], walk.blocks(new_node)[step.inner]
+  end
+  return keys
+end
+
+--- Finds the place of a run in an edited program.
+---@param old orchlua.Program
+---@param new orchlua.Program
+---@param pos integer   of the statement where the run stands, in the old one
+---@return { pos: integer, keys: table<string, string> }? place   the statement in the new one; the keys of its frame by those of the old
+---@return string? difference
+function M.place(old, new, pos)
+  local old_tree, old_text = parsed(old)
+  local new_tree, new_text = parsed(new)
+  local path = path_to(old_tree.body, pos)
+  if not path then return nil, "the run stands at no statement of its own program" end
+  local statement, differs = follow(path, old_tree, old_text, new_tree, new_text)
+  if not statement then return nil, differs end
+  return { pos = statement.pos, keys = keys_along(path, old.tree, new.tree) }
+end
+
+return M
