@@ -174,6 +174,7 @@ local function say_state(run)
   local due = run:parked() and next_due(run) or nil
   if lease.status == run.status and lease.due == due then return end
   lease.status, lease.due = run.status, due
+  lease.parked_at = due and run.clock:now() or nil
   run.part.state = {
     status = run.status, time = run.time, due = due, steps = run.request_count + run.wait_count,
     outcome = shown_outcome(run), released = run.status ~= "running",

@@ -4,6 +4,7 @@
 local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local revive = require "orchlua.run.revive"
 local snapshot = require "orchlua.run.snapshot"
 local takeover = require "orchlua.takeover"
 
@@ -27,14 +28,18 @@ local function given(options, name)
   return option ~= value.null and option or nil
 end
 
--- The run as it was when it was last at rest.
-local function restored(runtime, found, program)
-  local state, rows = runtime.store:load(found)
-  if not state then return nil, rows end
-  local run = runtime:new_run(found.id, program, value.object {}, {
+local function new_run(runtime, found, program)
+  return runtime:new_run(found.id, program, value.object {}, {
     seed = 0, folder = given(found.options, "folder"), front = given(found.options, "front"), max_steps = given(found.options, "max_steps"),
     parent = found.parent, depth = given(found.options, "depth"),
   })
+end
+
+-- The run as it was when it was last at rest, in `run` or in a new one.
+local function restored(runtime, found, program, run)
+  local state, rows = runtime.store:load(found)
+  if not state then return nil, rows end
+  run = run or new_run(runtime, found, program)
   run:keep(nil)
   local err = snapshot.restore(run, state, rows)
   if err then return nil, err end
@@ -73,6 +78,27 @@ local function go_on(runtime, run, lease, found)
   for _, record in ipairs(records) do record.again = true end
   run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed }
   run.held = records
+end
+
+--- Brings a run back that this process drives and had put away.
+---@param runtime orchlua.Runtime
+---@param id string
+---@param shell? orchlua.Run   the run itself, where somebody still holds it
+---@return orchlua.Run? run, orchlua.Error? err
+function M.wake(runtime, id, shell)
+  local found, err = runtime.store:find(id)
+  if not found then return nil, err end
+  local program = shell and shell.program
+  if not program then program, err = compile(runtime, found) end
+  if not program then return nil, err end
+  local run, lease = restored(runtime, found, program, shell)
+  if not run then return nil, lease end
+  run.outbox = {}
+  runtime.journal:keep(run, lease)
+  runtime:adopt(run)
+  runtime.alive = runtime.alive - 1
+  revive.arm(run)
+  return run
 end
 
 --- Goes on with a run.

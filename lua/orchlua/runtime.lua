@@ -14,6 +14,7 @@ local journal = require "orchlua.journal"
 local lfs = require "lfs"
 local memory = require "orchlua.store.memory"
 local operators = require "orchlua.run.operators"
+local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
 local queue = require "orchlua.agents.queue"
 local random = require "orchlua.random"
@@ -75,6 +76,7 @@ local function open_store(self, path)
     stop = function(run, problem) self:stop(run, problem) end,
     ended = function(run) self:ended(run) end,
   })
+  self.parking = parking.new(self)
   self.bell = opened:listen(self.loop_handle, function() self:take_messages() end)
   self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
 end
@@ -232,7 +234,8 @@ end
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:resume(id, options)
   if not self.journal then return nil, errors.new("run", "runs in memory cannot be resumed: give the runtime a store") end
-  if self.runs[id] and not self.runs[id].accounted then return nil, errors.new("run", ("the run `%s` is being driven here already"):format(id)) end
+  local here = self.runs[id] or self.parking:wake(id)
+  if here and not here.accounted then return nil, errors.new("run", ("the run `%s` is being driven here already"):format(id)) end
   local run, err = resume.run(self, id, options or {})
   if run then self:take_messages() end
   return run, err
@@ -440,12 +443,16 @@ end
 -- Seconds that the loop waits at most before it looks again: a timer may be due in 1e300.
 local LONGEST_TURN = 86400
 
--- A sign of life for the store, and a look for messages, every few seconds.
+-- A sign of life for the store, a look for messages, and room for those at work, every
+-- few seconds.
 local function keep_house(self)
-  if not self.renew_at or self.loop_handle:now() < self.renew_at then return end
+  if not self.journal then return end
+  self.parking:wake_due()
+  if self.loop_handle:now() < self.renew_at then return end
   self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
   self.store:renew()
   self:take_messages()
+  self.parking:tidy()
   commit(self)
 end
 
@@ -454,7 +461,7 @@ local function patience(self)
   if #self.awake > 0 then return 0 end
   local seconds, outside = self.clock:next() or math.huge, self.outside:next() or math.huge
   local least = math.min(seconds, outside)
-  if self.renew_at then least = math.min(least, math.max(0, self.renew_at - self.loop_handle:now())) end
+  if self.journal then least = math.min(least, math.max(0, self.renew_at - self.loop_handle:now()), self.parking:patience() or math.huge) end
   return least < math.huge and math.min(least, LONGEST_TURN) or nil
 end
 
@@ -473,7 +480,7 @@ end
 
 -- Nothing goes on, and nothing is due: all that is left is waiting.
 local function quiet(self)
-  if not self.clock.virtual and self.clock:next() == 0 then return false end
+  if not self.clock.virtual and self.clock:next() == 0 or self.parking and self.parking:patience() == 0 then return false end
   return #self.awake == 0 and not (self.journal and (self.journal.busy or self.journal:ready())) and all_parked(self)
 end
 
@@ -495,7 +502,7 @@ end
 
 -- A run that can still be told something: of this runtime, or of its store.
 local function running(self, id)
-  local run, err = self.runs[id], nil
+  local run, err = self.runs[id] or self.parking and self.parking:wake(id), nil
   if not run and self.journal then run, err = self.store:find(id) end
   if not run then return nil, err or errors.new("run", ("there is no run `%s`"):format(id)) end
   if run.status ~= "running" then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, run.status)) end
@@ -534,7 +541,7 @@ function Runtime:take_messages()
   local seen = {}
   for _, message in ipairs(messages) do
     seen[message.number] = true
-    local run = self.runs[message.run]
+    local run = self.runs[message.run] or self.parking:wake(message.run)
     if run and not self.seen_messages[message.number] then
       run:deliver { kind = message.kind, name = message.name, reason = message.name, body = message.body, message = message.number }
     end

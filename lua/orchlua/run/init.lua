@@ -69,6 +69,12 @@ function M.new(options)
   return self
 end
 
+--- Calls off every timer on the clock, before the run leaves memory.
+function Run:disarm()
+  for _, due in pairs(self.due) do self.clock:cancel(due) end
+  self.due = {}
+end
+
 --- From now on what the run learns is kept for a replay; `at_rest(run, row)` is called
 --- with each row when what it led to is complete.
 function Run:keep(at_rest)

@@ -49,6 +49,12 @@ local function read(run, bytes)
   run.outbox = state.records
 end
 
+--- Lets go of everything that a snapshot holds: the run can be brought back into.
+---@param run orchlua.Run
+function M.forget(run)
+  for _, name in ipairs(STATE) do run[name] = nil end
+end
+
 -- Replay ---------------------------------------------------------------------------------
 
 local taken = {}

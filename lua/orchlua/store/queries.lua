@@ -45,6 +45,18 @@ function M:next_due()
   return rows and rows[1].due
 end
 
+--- When the next of the runs that this driver holds is due; nil without one.
+function M:next_due_of_mine()
+  local rows = self:query("SELECT due FROM run WHERE due IS NOT NULL AND driver = ? ORDER BY due LIMIT 1", self.driver)
+  return rows and rows[1] and rows[1].due
+end
+
+--- The runs that this driver holds and that are due.
+---@return { id: string }[]? rows, orchlua.Error? err
+function M:due_of_mine(time)
+  return self:query("SELECT id FROM run WHERE due <= ? AND driver = ? ORDER BY due", time, self.driver)
+end
+
 local function delete_run(self, run)
   for _, deletion in ipairs {
     { "DELETE FROM journal WHERE number IN (" .. statements.chain .. "SELECT number FROM chain)", run.last, 0 },

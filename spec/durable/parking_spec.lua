@@ -1,0 +1,80 @@
+-- Waiting costs nothing: runs that only wait leave memory, and come back.
+
+local config = require "orchlua.config"
+local core = require "orchlua.core"
+local orchlua = require "orchlua"
+local parking = require "orchlua.parking"
+local sqlite = require "orchlua.store.sqlite"
+
+local checked = assert(config.check({ agents = { ["*"] = function(request) return "<" .. request.prompt .. ">" end } }, ".", "spec"))
+
+local function compile(text) return assert(orchlua.compile(text, { name = "parked.dsl", config = checked })) end
+
+describe("runs that only wait", function()
+  local path, seconds, in_memory, renew
+  before_each(function()
+    path = io.popen("mktemp -d -p /dev/shm 2>/dev/null || mktemp -d"):read "l" .. "/s.db"
+    seconds, in_memory, renew = parking.SECONDS, parking.IN_MEMORY, sqlite.RENEW_SECONDS
+    parking.SECONDS, parking.IN_MEMORY, sqlite.RENEW_SECONDS = 0.1, 5, 0.05
+  end)
+  after_each(function()
+    parking.SECONDS, parking.IN_MEMORY, sqlite.RENEW_SECONDS = seconds, in_memory, renew
+    os.execute("rm -rf " .. path:match "^(.*)/")
+  end)
+
+  local function runtime() return assert(orchlua.runtime { store = path, config = checked, seed = 3 }) end
+
+  local function loop_for(rt, time)
+    local stop_at = core.loop.clock() + time
+    rt:loop { stop = function() return core.loop.clock() > stop_at end }
+  end
+
+  it("leave memory, and come back on their timers with all they held", function()
+    local rt, runs = runtime(), {}
+    local program = compile 'INPUT n\nSTATE list = [n]\nSTATE both = {a: list, b: list}\nWAIT 0.8\nAPPEND both.a "x"\nEVENT completion:async {agent_id: "a", prompt: "{{n}}"} AS r\nRETURN {same: LENGTH(both.b), said: r.output}\n'
+    for i = 1, 40 do runs[i] = assert(rt:start(program, { input = { n = i } })) end
+    loop_for(rt, 0.5)
+    assert.equal(35, rt.parking.count)
+    assert.is_nil(runs[1].branches)
+    rt:loop()
+    assert.equal(0, rt.parking.count)
+    for i = 1, 40 do
+      assert.equal("completed", runs[i].status)
+      assert.equal(('{"same":2,"said":"<%d>"}'):format(i), core.value.text(runs[i].result))
+    end
+    rt:close()
+  end)
+
+  it("come back on a signal, and on a message of another process", function()
+    local rt, ids = runtime(), {}
+    local program = compile "AWAIT m FROM go\nRETURN m.output\n"
+    for i = 1, 20 do ids[i] = assert(rt:start(program)).id end
+    loop_for(rt, 0.4)
+    assert.equal(15, rt.parking.count)
+    for i = 1, 10 do assert(rt:signal(ids[i], "go", "here " .. i)) end
+    local other = runtime()
+    for i = 11, 20 do assert(other.store:send(other.store:find(ids[i]), { kind = "signal", name = "go", body = '"there"' })) end
+    other:close()
+    rt:loop()
+    local list = rt.store:list {}
+    assert.equal(20, #list)
+    for _, run in ipairs(list) do assert.equal("completed", run.status) end
+    rt:close()
+  end)
+
+  it("are many: ten thousand in one store, found by the next process, each once", function()
+    local rt = runtime()
+    local program = compile 'INPUT n\nWAIT 1000\nRETURN n\n'
+    for i = 1, 10000 do assert(rt:start(program, { input = { n = i }, run_id = "p" .. i })) end
+    rt:loop { until_parked = true }
+    rt:close()
+    rt = runtime()
+    assert.equal(10000, rt.store:query("SELECT count(*) AS n FROM run WHERE due IS NOT NULL AND driver IS NULL")[1].n)
+    assert.same({}, rt.store:due())
+    local run = assert(rt:resume "p7777")
+    rt:cancel "p7777"
+    rt:loop()
+    assert.equal("cancelled", run.status)
+    rt:close()
+  end)
+end)
