@@ -89,14 +89,10 @@ local function append_taken(run, row)
   if row.message then run.part.taken[#run.part.taken + 1] = row.message end
 end
 
-local function line_of(run, site)
-  return (run.program:position(site))
-end
-
 local function append_request(run, request)
   local branch = run.branches[request.branch]
   append(run, numbered(run.lease, "request", run.time, {
-    request = request.number, name = request.agent_id, branch = branch and branch.label, line = line_of(run, request.site),
+    request = request.number, name = request.agent_id, branch = branch and branch.label, line = run.program:line(request.site),
     entity = request.kind == "entity" and request or nil,
   }))
 end
@@ -229,7 +225,7 @@ end
 local function deliver_answers(outcome)
   for _, answer in ipairs(outcome.answers) do
     local run = answer.lease.run
-    if not outcome.refused[answer.lease] then run:deliver(reply.row(answer.request, answer.outcome)) end
+    if not outcome.refused[answer.lease] then run:deliver(reply.row(answer.request, answer.outcome.value, answer.outcome.error)) end
   end
 end
 

@@ -295,16 +295,17 @@ local function deliver_in_order(self)
   while queue_of_calls[1] and queue_of_calls[1].outcome do
     local first = table.remove(queue_of_calls, 1)
     self.clock:release()
-    if first.run.requests[first.request.number] then first.run:deliver(reply.row(first.request, first.outcome)) end
+    first.run:deliver(first.outcome)
   end
 end
 
-local function call_ended(ended, outcome)
+local function call_ended(ended, answer, err)
   local self = ended.runtime
   self.calls[ended.request] = nil
-  if self.watched then self:notice(ended, "end", outcome.error) end
-  if not ended.ordered then return ended.run:deliver(reply.row(ended.request, outcome)) end
-  outcome.duration, ended.outcome = 0, outcome
+  if self.watched then self:notice(ended, "end", err) end
+  local duration, now = ended:elapsed()
+  if not ended.ordered then return ended.run:deliver(reply.row(ended.request, answer, err, ended.attempt, duration, now)) end
+  ended.outcome = reply.row(ended.request, answer, err, ended.attempt, 0)
   deliver_in_order(self)
 end
 
@@ -312,7 +313,7 @@ end
 local function ask_store(self, run, request)
   if self.journal then return end
   local result, err = self.store:entity(request)
-  run:deliver(reply.row(request, { value = result, error = err }))
+  run:deliver(reply.row(request, result, err))
 end
 
 function effects.request(self, run, request)
@@ -334,7 +335,7 @@ function effects.abandon(self, _, effect)
   if started then
     if self.watched then self:notice(started, "end") end
     if started.ordered then
-      started.outcome = {}
+      started.outcome = reply.row(effect.request)
       deliver_in_order(self)
     end
     started:abandon()
@@ -374,7 +375,7 @@ function effects.again(self, run, effect)
   if request.kind ~= "entity" then return effects.request(self, run, request) end
   local outcome, err = self.store:answered(run.lease, request)
   if not outcome then return self:stop(run, err) end
-  run:deliver(reply.row(request, outcome))
+  run:deliver(reply.row(request, outcome.value, outcome.error))
 end
 
 -- The loop -------------------------------------------------------------------------
@@ -553,7 +554,7 @@ end
 ---@param context table   the call this is made inside
 ---@return any answer, orchlua.Error? err
 function Runtime:ask(context, agent_id, prompt)
-  local co, outcome = coroutine.running(), nil
+  local co, answer, problem, ended = coroutine.running(), nil, nil, false
   local path = setmetatable({}, { __index = context.path })
   if context.agent then path[context.agent.name] = true end
   context.asked = (context.asked or 0) + 1
@@ -562,17 +563,17 @@ function Runtime:ask(context, agent_id, prompt)
     key = ("%s/%d"):format(context.request.key, context.asked),
   }
   local waiting = false
-  local asked = call.start(self, context.run, request, path, function(_, how)
-    outcome = how
+  local asked = call.start(self, context.run, request, path, function(_, given, err)
+    answer, problem, ended = given, err, true
     if waiting then self.loop_handle:resume(co) end
   end)
-  if not outcome then
+  if not ended then
     waiting = true
     local guard <close> = setmetatable({}, { __close = function() asked:abandon() end })
     coroutine.yield(guard)
   end
-  if outcome.error then return nil, outcome.error end
-  return outcome.value
+  if problem then return nil, problem end
+  return answer
 end
 
 --- Waits inside an agent or a handler, on the runtime's clock.

@@ -138,6 +138,13 @@ function Program:position(site)
   return self.source:position(self.sites[site].pos)
 end
 
+--- The line of a site.
+function Program:line(site)
+  local place = self.sites[site]
+  place.line = place.line or (self.source:position(place.pos))
+  return place.line
+end
+
 --- The generated Lua of every function, for reading.
 ---@return string
 function Program:lua()

@@ -1,7 +1,7 @@
 -- A request on its way: the agent's queue, then tries with pauses between them,
 -- until one answers or the time is over. It belongs to the process, not to the
--- run: after a crash it starts afresh from the request. `done(call, outcome)` is called
--- once, with `{value | error, attempts, duration}`.
+-- run: after a crash it starts afresh from the request. `done(call, value, err)` is called
+-- once, with the answer, or nil and an error.
 
 local clock = require "orchlua.clock"
 local core = require "orchlua.core"
@@ -48,16 +48,19 @@ local function end_timers(self)
   self.timers = nil
 end
 
-local function finish(self, outcome)
+local function finish(self, value, err)
   if self.ended then return end
   self.ended = true
   if self.timers then end_timers(self) end
   if self.task then self:end_try() end
   if self.queue then self.queue:leave(self) end
-  local started = self.started
-  outcome.attempts = self.attempt
-  outcome.duration = started and math.max(0, self.runtime.clock:now() - started) or 0
-  self.done(self, outcome)
+  self.done(self, value, err)
+end
+
+--- Seconds since the call left its agent's queue, and the time now.
+function Call:elapsed()
+  local now = self.runtime.clock:now()
+  return self.started and math.max(0, now - self.started) or 0, now
 end
 
 --- Ends the try in flight, if there is one: what it waits for is ended too.
@@ -90,12 +93,12 @@ end
 
 -- A run is told before a request of its own is sent again.
 local function next_try(self)
-  if self.nested then return self:try() end
+  if not self.request.number then return self:try() end
   self.run:deliver { kind = "try", request = self.request.number, attempt = self.attempt + 1 }
 end
 
 local function try_failed(self, err)
-  if not may_retry(self, err) then return finish(self, { error = err }) end
+  if not may_retry(self, err) then return finish(self, nil, err) end
   if self.runtime.watched then self.runtime:notice(self, "retry", err) end
   after(self, "pause", pause_before_next(self, err), clock.TIMER, next_try)
 end
@@ -112,7 +115,7 @@ local function tried(self, ok, result)
   if self.ended then return end
   self.task, self.running = nil, false
   if self.timers then cancel(self, "try") end
-  if ok then return finish(self, { value = result, attempts = 0, duration = 0 }) end
+  if ok then return finish(self, result) end
   try_failed(self, raised_by_agent(result))
 end
 
@@ -161,7 +164,7 @@ end
 
 local function too_late(self)
   self:end_try()
-  finish(self, { error = timed_out(self, self:seconds "timeout") })
+  finish(self, nil, timed_out(self, self:seconds "timeout"))
 end
 
 -- Leaves the agent's queue: the time runs from here.
@@ -176,7 +179,7 @@ end
 function Call:abandon()
   if self.ended then return end
   self.done = function() end
-  finish(self, {})
+  finish(self)
 end
 
 --- Starts a call.
@@ -184,19 +187,18 @@ end
 ---@param run orchlua.Run
 ---@param request table
 ---@param path? table   the agents whose calls this one is made inside
----@param done fun(call: orchlua.Call, outcome: table)
+---@param done fun(call: orchlua.Call, value: any, err: orchlua.Error?)
 ---@return orchlua.Call
 function M.start(runtime, run, request, path, done)
   local agent, err
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) else agent = runtime.agents:handler(request.agent_id) end
+  local before = request.attempt - 1
   local self = setmetatable({
-    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, done = done,
-    attempt = request.attempt - 1, before = request.attempt - 1, nested = request.number == nil,
-    path = path or NOWHERE,
-    started = false, ended = false, running = false, queue = false, queued = false, task = nil, timers = nil, told = nil,
+    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, done = done, attempt = before, before = before,
+    path = path or NOWHERE, started = false, ended = false, running = false, queue = false, queued = false, task = nil,
   }, Call)
   if not agent then
-    finish(self, { error = err })
+    finish(self, nil, err)
     return self
   end
   self.queue = runtime:queue(agent)

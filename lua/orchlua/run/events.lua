@@ -75,7 +75,7 @@ local NO_OPTIONS = {}
 ---@field options table     what the event's data asks of the runtime
 ---@field quiet? boolean    it is answered with a value of its own, not with a reply
 ---@field attempt integer   the try that is made, or was last
----@field crashes integer   how often whoever drove the run crashed while it was in flight
+---@field crashes? integer  how often whoever drove the run crashed while it was in flight
 
 -- Sends a request: an effect in the outbox. `AS` waits for its reply.
 local function send(run, branch, site, asked)
@@ -101,7 +101,7 @@ local function request(run, branch, site, kind, agent_id, prompt, data)
   if #data > 2 and data ~= null then options = options_of(data) end
   return {
     effect = "request", kind = kind, number = 0, key = "", agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = place.awaited, raises = place.raises, options = options, quiet = nil, attempt = 1, crashes = 0,
+    site = site, home = branch.home, awaited = place.awaited, raises = place.raises, options = options, attempt = 1,
   }
 end
 
@@ -109,7 +109,7 @@ end
 function M.send_again(run, branch, failed)
   local asked = {}
   for name, field in pairs(failed) do asked[name] = field end
-  asked.attempt, asked.crashes = 1, 0
+  asked.attempt, asked.crashes = 1, nil
   send(run, branch, failed.site, asked)
   run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
 end

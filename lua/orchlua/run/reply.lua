@@ -63,27 +63,28 @@ local function kept(err)
   return errors.new(err.type, err.message, { status = err.status, hint = err.hint })
 end
 
+local function not_a_value(asked, message)
+  if asked.quiet then return errors.new("event", "the handler's answer is no value: " .. message) end
+  return errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, message))
+end
+
 --- What came of a request as the row that tells its run: `body` is the answer's text,
 --- or, of one that is answered with a value of its own, the value's JSON.
 ---@param asked orchlua.Request
----@param outcome { value: any, error: orchlua.Error?, attempts: integer?, duration: number?, usage: any }
+---@param answer any            what was answered, or nil and
+---@param err? orchlua.Error
+---@param attempts? integer
+---@param duration? number      seconds
+---@param time? number          when it came, seconds since the epoch
 ---@return table row
-function M.row(asked, outcome)
-  local row = { kind = "reply", request = asked.number, body = nil, error = nil,
-    attempts = outcome.attempts or 1, duration = outcome.duration or 0, usage = outcome.usage, time = nil }
-  if outcome.error then
-    row.error = kept(outcome.error)
-    return row
+function M.row(asked, answer, err, attempts, duration, time)
+  local body, message
+  if not err then
+    if asked.quiet then body, message = value_text(answer) else body, message = M.text(answer) end
+    if not body then err = not_a_value(asked, message) end
   end
-  local message
-  if asked.quiet then row.body, message = value_text(outcome.value) else row.body, message = M.text(outcome.value) end
-  if row.body then return row end
-  if asked.quiet then
-    row.error = errors.new("event", "the handler's answer is no value: " .. message)
-  else
-    row.error = errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, message))
-  end
-  return row
+  return { kind = "reply", request = asked.number, body = body, error = err and kept(err), attempts = attempts or 1, duration = duration or 0,
+    time = time, readings = nil }
 end
 
 local enumerated = { agent_id = true, task_id = true, success = true }
@@ -94,17 +95,18 @@ local function head(asked, outcome)
   local task_id = asked.options.task_id
   return setmetatable({
     "agent_id", "task_id", "success", nil, agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
-    request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage or null,
+    request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage,
     output = nil, result = nil,
   }, Reply)
 end
 
--- The reply of an answer that is text: made at once, since most are.
+-- The reply of an answer that is text: made at once, since most are, and with no more
+-- fields than it needs.
 local function of_text(asked, outcome, text)
   local task_id = asked.options.task_id
   return setmetatable({
     "agent_id", "task_id", "success", "output", agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
-    output = text, result = text, request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage or null,
+    output = text, result = text, request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts,
   }, Reply)
 end
 
@@ -125,9 +127,11 @@ end
 ---@param fields? table   and what it is as JSON, when it is
 ---@return table
 function M.new(asked, outcome, text, fields)
-  if fields == nil then return of_text(asked, outcome, text) end
+  if fields == nil and not outcome.usage then return of_text(asked, outcome, text) end
   local reply = head(asked, outcome)
-  if value.kind(fields) == "array" then
+  if fields == nil then
+    reply[4], reply.output, reply.result = "output", text, text
+  elseif value.kind(fields) == "array" then
     reply[4], reply.output, reply.result = "result", text, fields
   else
     own_fields(reply, fields)

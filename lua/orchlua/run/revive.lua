@@ -53,7 +53,7 @@ local function unknown_outcome(request)
   if request.options.at_most_once then
     return "it may have been sent, nothing came back, and `at_most_once` forbids to send it again"
   end
-  if request.crashes >= MOST_CRASHES then
+  if (request.crashes or 0) >= MOST_CRASHES then
     return ("whoever drove the run crashed %d times while it was in flight"):format(request.crashes)
   end
 end
@@ -72,7 +72,7 @@ local function again(run, request, crashed)
     return
   end
   request.attempt = request.attempt + 1
-  if crashed then request.crashes = request.crashes + 1 end
+  if crashed then request.crashes = (request.crashes or 0) + 1 end
   local why = unknown_outcome(request)
   if not why then
     run.outbox[#run.outbox + 1] = { effect = "again", request = request }

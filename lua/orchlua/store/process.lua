@@ -12,15 +12,36 @@ local function first_line(path)
   return line
 end
 
--- The time at which a process started, in the host's clock ticks (proc(5), field 22);
--- nil when there is no such process, or it is only waiting to be reaped.
-local function started(pid)
+-- What the system says of a process, from its state on (proc(5), fields 3 and up).
+local function stat_fields(pid)
   local stat = first_line(("/proc/%s/stat"):format(pid))
   local rest = stat and stat:match "^.*%)%s+(.*)$"
   if not rest then return nil end
   local fields = {}
   for field in rest:gmatch "%S+" do fields[#fields + 1] = field end
-  if fields[1] == "Z" or fields[1] == "X" then return nil end
+  return fields
+end
+
+-- A process that is ending (PF_EXITING), or that SIGKILL is on its way to, will never
+-- run a line of ours again, though the system may still know it for a moment.
+local EXITING, KILL = 0x4, 0x100
+
+local function dying(pid, fields)
+  if fields[1] == "Z" or fields[1] == "X" or (math.tointeger(tonumber(fields[7])) or 0) & EXITING ~= 0 then return true end
+  local file = io.open(("/proc/%s/status"):format(pid), "r")
+  local status = file and file:read "a" or ""
+  if file then file:close() end
+  for pending in status:gmatch "S[hi][dg]Pnd:%s*(%x+)" do
+    if tonumber(pending:sub(-8), 16) & KILL ~= 0 then return true end
+  end
+  return false
+end
+
+-- The time at which a process started, in the host's clock ticks; nil when there is no
+-- such process any more.
+local function started(pid)
+  local fields = stat_fields(pid)
+  if not fields or dying(pid, fields) then return nil end
   return fields[20]
 end
 
