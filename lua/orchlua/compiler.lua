@@ -30,14 +30,14 @@ end
 
 --- Compiles a program.
 ---@param source string
----@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table? }  `config`: whose functions it may call, checked
+---@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table?, edited: boolean? }  `config`: whose functions it may call, checked
 ---@return orchlua.Program? program
 ---@return table[] diagnostics   when it fails, the errors `{line, column, message, hint}`; else the warnings
 ---@return table[]? all          when it fails, errors and warnings
 function M.compile(source, options)
   options = options or {}
   local program, diagnostics = dsl.compile(source, {
-    name = options.name or "program", first_line = options.first_line, indent = options.indent, known = options.known,
+    name = options.name or "program", first_line = options.first_line, indent = options.indent, known = options.known, edited = options.edited,
     functions = M.signatures(options.config), methods = known_methods(),
   })
   if program then return program, diagnostics end

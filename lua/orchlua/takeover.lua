@@ -15,16 +15,15 @@ local function refused(message, hint)
   return errors.new("usage", "the edited program cannot take over: " .. message, { hint = hint })
 end
 
--- What the names hold, by the keys that they have in the new program.
-local function carried_over(frame, unit, program, keys)
-  local result, known = { 0, nil }, {}
-  for _, key in ipairs(unit.names) do result[key], known[key] = null, true end
-  for _, name in ipairs(program.names) do known[name] = true end
-  for key, held in pairs(frame) do
-    if type(key) == "string" then
-      if keys[key] then result[keys[key]] = held elseif known[key] then result[key] = held end
-    end
+-- The frame of the new program: what the names of the old one hold, and what loops and
+-- blocks around the place hold.
+local function carried_over(frame, unit, program, held)
+  local result = { 0, nil }
+  for _, key in ipairs(unit.names) do result[key] = null end
+  for _, name in ipairs(program.names) do
+    if frame[name] ~= nil then result[name] = frame[name] end
   end
+  for key, value in pairs(held) do result[key] = value end
   return result
 end
 
@@ -52,12 +51,12 @@ function M.apply(run, program)
   if main.failed_children then return refused("branches of a PARALLEL failed", "resume with the program as it was") end
   if run.main_ended and not run.failing then return refused("the program has come to its end") end
   local entry = main.entry or run.program:entry_of(main.site)
-  local found, differs = place.place(run.program, program, entry.pos)
+  local found, differs = place.place(run.program, program, entry.pos, main.frame)
   if not found then return refused(differs, "only the statement where the run stands, and what follows, may be changed") end
   program:link(operators)
   if main.wait then run:forget_wait(main) end
   forget_awaited(run)
-  main.frame = carried_over(main.frame, program.units[1], program, found.keys)
+  main.frame = carried_over(main.frame, program.units[1], program, found.held)
   main.unit, main.entry, main.site, main.failure, main.failed_request = program.units[1], { pos = found.pos, turn = entry.turn }, 1, nil, nil
   run.program, run.status, run.main_ended = program, "failed", true
   run.failing = run.failing or errors.new("stopped", "another program takes over")

@@ -103,11 +103,12 @@ local function known(checked)
 end
 
 --- Compiles a chosen program under a configuration.
+---@param edited? boolean   it is to take over a run of another program
 ---@return orchlua.Program? program
 ---@return table[] diagnostics
-function M.compile(chosen, checked)
+function M.compile(chosen, checked, edited)
   local program, found, all = orchlua.compile(chosen.text, {
-    name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known(checked),
+    name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known(checked), edited = edited,
   })
   if program then program.folder = chosen.folder end
   return program, all or found

@@ -44,7 +44,7 @@ local function corrected(options, checked)
   if not options.program then return nil end
   local chosen, err = program.choose(options.program)
   if not chosen then return nil, err end
-  local compiled, found = program.compile(chosen, checked)
+  local compiled, found = program.compile(chosen, checked, true)
   if compiled then return compiled end
   diagnostics.show(program.split(found), io.stderr, diagnostics.painter())
   return nil, errors.new("usage", ("%s does not compile"):format(options.program))

@@ -59,6 +59,7 @@ end
 ---@field functions table       signatures by name, as `orchlua.functions` has them
 ---@field methods table         signatures by name
 ---@field first_line? integer   where the program begins in its file
+---@field edited? boolean       it may take over a run of another program
 ---@field known? { agent: fun(id): boolean, event: fun(name): boolean }  what a configuration knows, for warnings
 
 local function compile(text, options, entry)
@@ -74,7 +75,7 @@ local function compile(text, options, entry)
   end
   if #M.errors(diagnostics) > 0 then return nil, finish(diagnostics, parsed) end
   warnings.find(tree, checked, reporter(diagnostics, "warning"), options.known)
-  local compiled = program.new(parsed, tree, checked, emit.emit(parsed, checked, entry))
+  local compiled = program.new(parsed, tree, checked, emit.emit(parsed, checked, entry, options.edited))
   local broken = compiled:load()
   if broken then reporter(diagnostics, "error")({ pos = 1, stop = 1 }, broken) end
   return not broken and compiled or nil, finish(diagnostics, parsed)

@@ -95,46 +95,52 @@ end
 
 -- Names of blocks -----------------------------------------------------------------------
 
--- The slots that a statement opens for its blocks, and for itself.
+-- The slots that a statement opens for its blocks, and for itself, by what they are.
 local function slots_of(node)
-  local slots = {}
-  for _, name in ipairs { node.var or false, node.key or false, node.catch and node.catch.var or false } do
-    slots[#slots + 1] = name and name.slot or false
-  end
-  slots[#slots + 1] = node.index or false
-  for _, slot in ipairs(node.hidden or {}) do slots[#slots + 1] = slot end
+  local caught = node.catch and node.catch.var
+  local slots = { var = node.var and node.var.slot, key = node.key and node.key.slot, index = node.index, caught = caught and caught.slot }
+  for _, slot in ipairs(node.hidden or {}) do slots[slot.name] = slot end
   return slots
 end
 
--- By the key in the old program, the key in the new one, of all slots along the path.
-local function keys_along(path, old_tree, new_tree)
-  local keys, old_block, new_block = {}, old_tree.body, new_tree.body
-  for level, step in ipairs(path) do
-    if level == #path then break end
+-- Carries what a statement around the place holds over to the new one. A loop counts
+-- in its own variable where nothing else assigns it, else in a position of its own.
+local function carry(frame, old, new, result)
+  for what, slot in pairs(new) do
+    local from = old[what] or what == "position" and old.var
+    if what == "var" and not new.position and old.position then from = old.position end
+    if from then result[slot.key] = frame[from.key] elseif what == "stop" then result[slot.key] = 0 end
+  end
+end
+
+-- What the statements around the place hold in the frame of the old program, by the
+-- keys of the new one.
+local function carried_along(path, old_tree, new_tree, frame)
+  local result, old_block, new_block = {}, old_tree.body, new_tree.body
+  for level = 1, #path - 1 do
+    local step = path[level]
     local old_node, new_node = statements(old_block)[step.index], statements(new_block)[step.index]
-    local old, new = slots_of(old_node), slots_of(new_node)
-    for i, slot in ipairs(old) do
-      if slot and new[i] then keys[slot.key] = new[i].key end
-    end
+    carry(frame, slots_of(old_node), slots_of(new_node), result)
     old_block, new_block = walk.blocks(old_node)[step.inner], walk.blocks(new_node)[step.inner]
   end
-  return keys
+  return result
 end
 
 --- Finds the place of a run in an edited program.
 ---@param old orchlua.Program
 ---@param new orchlua.Program
 ---@param pos integer   of the statement where the run stands, in the old one
----@return { pos: integer, keys: table<string, string> }? place   the statement in the new one; the keys of its frame by those of the old
+---@param frame table   the main branch's, of the old one
+---@return { pos: integer, held: table<string, any> }? place   the statement in the new one, and what its loops and blocks hold there
 ---@return string? difference
-function M.place(old, new, pos)
+function M.place(old, new, pos, frame)
   local old_tree, old_text = parsed(old)
   local new_tree, new_text = parsed(new)
   local path = path_to(old_tree.body, pos)
   if not path then return nil, "the run stands at no statement of its own program" end
   local statement, differs = follow(path, old_tree, old_text, new_tree, new_text)
   if not statement then return nil, differs end
-  return { pos = statement.pos, keys = keys_along(path, old.tree, new.tree) }
+  return { pos = statement.pos, held = carried_along(path, old.tree, new.tree, frame) }
 end
 
 return M

@@ -34,6 +34,7 @@ M.migrations = {
     number  INTEGER PRIMARY KEY,
     id      TEXT NOT NULL UNIQUE,
     program INTEGER NOT NULL REFERENCES program,
+    edited  INTEGER NOT NULL DEFAULT 0,  -- 1: the program has taken over from another one
     title   TEXT NOT NULL,
     parent  TEXT,              -- the id of the run whose request it answers
     status  TEXT NOT NULL,     -- running, completed, failed, cancelled

@@ -14,10 +14,12 @@ local quote = Writer.quote
 local value = {}
 
 --- Compiles an expression; gives its code and its kind (nil: any). The code of
---- a kind other than null may still be null when `nullable`.
+--- a kind other than null may still be null when `nullable`. A number may have
+--- bounds that the text gives.
 ---@return string code
 ---@return string? kind
 ---@return boolean? nullable
+---@return { low: number, high: number }? bounds
 function Writer:value(node)
   return value[node.tag](self, node)
 end
@@ -29,16 +31,18 @@ function value.Boolean(_, node) return tostring(node.value), "boolean" end
 function value.String(_, node) return quote(node.value), "string" end
 
 function value.Number(_, node)
-  if math.type(node.value) == "integer" then return tostring(node.value), "number" end
+  local bounds = kinds.constant_bounds(node.value)
+  if math.type(node.value) == "integer" then return tostring(node.value), "number", false, bounds end
   local digits = ("%.17g"):format(node.value)
-  return digits:find "[.e]" and digits or digits .. ".0", "number"
+  return digits:find "[.e]" and digits or digits .. ".0", "number", false, bounds
 end
 
 -- Names ---------------------------------------------------------------------------
 
 function value.Name(self, node)
   local slot = node.slot
-  return self:read(slot), slot.kind, true
+  local sure = slot.bounds or slot.present and self.assigned[slot]
+  return self:read(slot), slot.kind, not sure, slot.bounds
 end
 
 function value.WhereName(self, node)
@@ -166,30 +170,35 @@ local function plain_field(name, kind)
   return kind == "object" or string[name] == nil
 end
 
-local function field(self, node, object, kind)
+local function length(self, node, object, kind)
   self:mark(node)
-  if node.name == "length" then
-    if kind == "array" then return self:let("#" .. object), "number" end
-    return self:let(("%s(%s)"):format(self:helper "length", object))
-  end
-  local name = quote(node.name)
+  if kind == "array" then return self:let("#" .. object), "number" end
+  return self:let(("%s(%s)"):format(self:helper "length", object))
+end
+
+local function field(self, node, object, kind, nullable)
+  if node.name == "length" then return length(self, node, object, kind) end
+  local name, helper = quote(node.name), self:helper "field"
   if not plain_field(node.name, kind) then
-    return self:let(("%s(%s, %s)"):format(self:helper "field", object, name))
+    self:mark(node)
+    return self:let(("%s(%s, %s)"):format(helper, object, name))
   end
+  local slow = self:mark_branch(node, kind == "object" and not nullable)
   local result = self:let(("%s[%s]"):format(object, name))
-  self:put(("if %s == nil then %s = %s(%s, %s) end"):format(result, result, self:helper "field", object, name))
+  self:put(("if %s == nil then %s%s = %s(%s, %s) end"):format(result, slow, result, helper, object, name))
   return result
 end
 
-local function index(self, node, object, kind)
-  local key, key_kind = self:value(node.index)
-  self:mark(node)
+local function index(self, node, object, kind, nullable)
+  local key, key_kind, key_nullable = self:value(node.index)
   local helper = self:helper "index"
   if kind == "array" and key_kind == "number" then
+    local slow = self:mark_branch(node, not nullable and not key_nullable)
     local result = self:let(("%s[%s + 1]"):format(object, key))
-    self:put(("if %s == nil then %s = %s(%s, %s) end"):format(result, result, helper, object, key))
+    self:put(("if %s == nil then %s%s = %s(%s, %s) end"):format(result, slow, result, helper, object, key))
     return result
   end
+  self:mark(node)
   return self:let(("%s(%s, %s)"):format(helper, object, key))
 end
 
@@ -223,8 +232,10 @@ local function chain(self, node)
   -- A constant cannot be indexed in Lua's syntax; a name and a temporary can.
   if simple[start.tag] and start.tag ~= "Name" then code = self:let(code) end
   for _, link in ipairs(list) do
-    local object, object_kind = code, kind
-    code, kind, nullable = self:unless_null(link, object, function() return links[link.tag](self, link, object, object_kind) end)
+    local object, object_kind, object_nullable = code, kind, nullable
+    code, kind, nullable = self:unless_null(link, object, function()
+      return links[link.tag](self, link, object, object_kind, object_nullable)
+    end)
   end
   return code, kind, nullable
 end
@@ -286,13 +297,15 @@ end
 local unary = {}
 
 unary["-"] = function(self, node)
-  local operand, kind = self:value(node.operand)
-  self:mark(node)
+  local operand, kind, nullable, bounds = self:value(node.operand)
+  bounds = kinds.bounds("-", kinds.constant_bounds(0), bounds)
+  if bounds then return self:let("0 - " .. operand), "number", false, bounds end
+  local slow = self:mark_branch(node, kind == "number" and not nullable)
   if kind ~= "number" then
     return self:let(("%s(%s)"):format(self:helper "negate", operand)), "number"
   end
   local result = self:let(("0 - %s"):format(operand))
-  self:put(("if %s == %s then %s = %s(%s) end"):format(result, operand, result, self:helper "negate", operand))
+  self:put(("if %s == %s then %s%s = %s(%s) end"):format(result, operand, slow, result, self:helper "negate", operand))
   return result, "number"
 end
 
@@ -327,48 +340,58 @@ local function small_constant(code)
   return n ~= nil and n ~= false and n >= 1 and n <= LARGEST_CONSTANT
 end
 
-local function guarded(self, guard, a, b, helper)
+local function guarded(self, guard, a, b, slow, helper)
   local names = { a = a, b = b }
   local function fill(pattern) return (pattern:gsub("%f[%w]%a%f[%W]", names)) end
   local result = self:let(fill(guard[1]))
   names.r = result
-  self:put(("if %s then %s = %s(%s, %s) end"):format(fill(guard[2]), result, helper, a, b))
+  self:put(("if %s then %s%s = %s(%s, %s) end"):format(fill(guard[2]), slow, result, helper, a, b))
   return result
 end
 
-local function remainder(self, a, b, helper)
+local function remainder(self, a, b, slow, helper)
   local result = self:let("0")
-  if small_constant(b) then
-    self:put(("if %s >= 0 then %s = %s %% %s else %s = %s(%s, %s) end"):format(a, result, a, b, result, helper, a, b))
-    return result
-  end
-  self:put(("if %s >= 0 and %s > 0 then %s = %s %% %s else %s = %s(%s, %s) end"):format(a, b, result, a, b, result, helper, a, b))
+  local test = small_constant(b) and ("%s >= 0"):format(a) or ("%s >= 0 and %s > 0"):format(a, b)
+  self:put(("if %s then %s = %s %% %s else %s%s = %s(%s, %s) end"):format(test, result, a, b, slow, result, helper, a, b))
   return result
 end
 
-local function arithmetic(self, node, a, b, numbers)
-  self:mark(node)
+-- Whether both sides are of a kind for certain.
+local function both(kind, left, right)
+  return left.kind == kind and right.kind == kind and not left.nullable and not right.nullable
+end
+
+local function arithmetic(self, node, left, right)
+  local a, b = left.code, right.code
+  local bounds = kinds.bounds(node.op, left.bounds, right.bounds)
+  if bounds then return self:let(("%s %s %s"):format(a, node.op, b)), bounds end
   local guard = guards[node.op]
   local helper = self:helper(guard[3])
-  if not numbers then return self:let(("%s(%s, %s)"):format(helper, a, b)) end
-  if node.op == "%" then return remainder(self, a, b, helper) end
-  return guarded(self, small_constant(b) and by_constant[node.op] or guard, a, b, helper)
+  local slow = self:mark_branch(node, both("number", left, right))
+  if left.kind ~= "number" or right.kind ~= "number" then return self:let(("%s(%s, %s)"):format(helper, a, b)) end
+  if node.op == "%" then return remainder(self, a, b, slow, helper) end
+  return guarded(self, small_constant(b) and by_constant[node.op] or guard, a, b, slow, helper)
 end
 
 local scalar = { number = true, string = true, boolean = true, null = true }
 
-local function comparison(self, node, a, b, a_kind, b_kind)
+local function equality(self, node, left, right)
+  local a, b = left.code, right.code
+  if scalar[left.kind] or scalar[right.kind] then return ("%s == %s"):format(a, b) end
   self:mark(node)
-  if node.op == "IN" then return ("%s(%s, %s)"):format(self:helper "contains", a, b) end
+  return ("(%s == %s or %s(%s, %s))"):format(a, b, self:helper "equal", a, b)
+end
+
+local function comparison(self, node, left, right)
   local op = node.op
-  if op ~= "==" and op ~= "!=" then return ("%s %s %s"):format(a, op, b) end
-  local equal
-  if scalar[a_kind] or scalar[b_kind] then
-    equal = ("%s == %s"):format(a, b)
-  else
-    equal = ("(%s == %s or %s(%s, %s))"):format(a, b, self:helper "equal", a, b)
+  if op == "==" then return equality(self, node, left, right) end
+  if op == "!=" then return ("not (%s)"):format(equality(self, node, left, right)) end
+  if op == "IN" then
+    self:mark(node)
+    return ("%s(%s, %s)"):format(self:helper "contains", left.code, right.code)
   end
-  return op == "==" and equal or ("not (%s)"):format(equal)
+  if not both("number", left, right) and not both("string", left, right) then self:mark(node) end
+  return ("%s %s %s"):format(left.code, op, right.code)
 end
 
 local function joined_text(self, node, left, right)
@@ -389,9 +412,10 @@ local function operate(self, node, left, right)
   local kind = kinds.operation(node, left.kind, right.kind)
   if guards[node.op] then
     if node.op == "+" and kind == "string" then return joined_text(self, node, left, right), kind end
-    return arithmetic(self, node, left.code, right.code, left.kind == "number" and right.kind == "number"), kind
+    local code, bounds = arithmetic(self, node, left, right)
+    return code, kind, bounds
   end
-  return self:let(comparison(self, node, left.code, right.code, left.kind, right.kind)), "boolean"
+  return self:let(comparison(self, node, left, right)), "boolean"
 end
 
 --- A Lua condition that tells whether a value is truthy: not null, false, 0 or "".
@@ -417,21 +441,26 @@ local function short_circuit(self, node, left)
   return result, kind, left.nullable or right_nullable
 end
 
+-- What `value` gives, in one table.
+function Writer:operand(node)
+  local operand = {}
+  operand.code, operand.kind, operand.nullable, operand.bounds = self:value(node)
+  return operand
+end
+
 function value.Binary(self, node)
   local terms, operators = walk.chain(node)
-  local left = {}
-  left.code, left.kind, left.nullable = self:value(terms[1])
+  local left = self:operand(terms[1])
   for i, binary in ipairs(operators) do
     if binary.op == "AND" or binary.op == "OR" then
       left.code, left.kind, left.nullable = short_circuit(self, binary, left)
+      left.bounds = nil
     else
-      local right = {}
-      right.code, right.kind, right.nullable = self:value(terms[i + 1])
-      left.code, left.kind = operate(self, binary, left, right)
+      left.code, left.kind, left.bounds = operate(self, binary, left, self:operand(terms[i + 1]))
       left.nullable = false
     end
   end
-  return left.code, left.kind, left.nullable
+  return left.code, left.kind, left.nullable, left.bounds
 end
 
 function value.Conditional(self, node)
@@ -460,9 +489,8 @@ function Writer:condition(node)
     return ("not (%s)"):format(self:condition(node.operand))
   end
   if node.tag == "Binary" and logical[node.op] and node.op ~= "AND" and node.op ~= "OR" then
-    local a, a_kind = self:value(node.left)
-    local b, b_kind = self:value(node.right)
-    return comparison(self, node, a, b, a_kind, b_kind)
+    local left = self:operand(node.left)
+    return comparison(self, node, left, self:operand(node.right))
   end
   return self:truthy(self:value(node))
 end

@@ -90,8 +90,9 @@ end
 ---@param checked { units: orchlua.Unit[], slots: orchlua.Slot[] }
 ---@param entry? { pos: integer, turn: boolean }   a statement that can be entered anew, with the pc -1; or a loop's next turn
 ---@return { units: table[], sites: table[], helpers: string[] }
-function M.emit(source, checked, entry)
-  kinds.infer(checked.slots)
+---@param edited? boolean   the program may take over what another one left in its names: nothing is inferred of them
+function M.emit(source, checked, entry, edited)
+  if not edited then kinds.infer(checked.slots) end
   local program = { source = source, entry = entry, sites = {}, labels = 0, pcs = 0, hidden = 0, helper_names = {} }
   local units = {}
   for i, unit in ipairs(checked.units) do

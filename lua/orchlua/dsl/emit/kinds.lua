@@ -75,6 +75,10 @@ function of.Field(node)
   return (object == "array" or object == "string") and "number" or "any"
 end
 
+local function is_range(node)
+  return node.tag == "Call" and node.name == "RANGE"
+end
+
 -- What a write leaves in its name.
 local function written(write, slot)
   local node = write.node
@@ -82,18 +86,102 @@ local function written(write, slot)
   if node.tag == "Append" then return "array" end
   if node.tag == "Foreach" then
     if slot == node.index then return "number" end
-    local range = node.list.tag == "Call" and node.list.name == "RANGE"
-    return range and slot == node.var.slot and "number" or "any"
+    return is_range(node.list) and slot == node.var.slot and "number" or "any"
   end
   if node.tag == "Try" then return "object" end
   return "any"
 end
 
+-- Bounds -------------------------------------------------------------------------
+
+-- Up to EXACT a whole number is the same as a float; below SAFE no operation has
+-- left the 64-bit integers. No loop lives for EXACT turns, so what counts turns
+-- has bounds.
+local EXACT, SAFE = 2.0 ^ 53, 2.0 ^ 62
+
+local function loop_bounds(slot)
+  local write = slot.writes[1]
+  if #slot.writes ~= 1 or write.node.tag ~= "Foreach" then return nil end
+  if slot == write.node.index then return { low = 0, high = EXACT } end
+  local args = is_range(write.node.list) and write.node.list.args
+  if not args or #args > 2 then return nil end
+  local first = #args == 1 and 0 or args[1].tag == "Number" and args[1].value
+  return first and first <= EXACT and { low = first, high = EXACT + first } or nil
+end
+
+local bounds = {}
+
+bounds["+"] = function(a, b) return a.low + b.low, a.high + b.high end
+bounds["-"] = function(a, b) return a.low - b.high, a.high - b.low end
+
+bounds["*"] = function(a, b)
+  local corners = { a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high }
+  return math.min(table.unpack(corners)), math.max(table.unpack(corners))
+end
+
+bounds["/"] = function(a, b)
+  if b.low >= 1 and a.low >= -EXACT and a.high <= EXACT then return math.min(a.low, 0), math.max(a.high, 0) end
+end
+
+bounds["%"] = function(a, b)
+  if a.low >= 0 and b.low > 0 then return 0, math.min(a.high, b.high) end
+end
+
+--- The bounds of a number in the text.
+function M.constant_bounds(number)
+  return { low = number + 0.0, high = number + 0.0 }
+end
+
+--- The bounds of an operation on two bounded numbers, or nil where the plain
+--- Lua operator might give something else than the language's.
+---@param a? { low: number, high: number }
+---@param b? { low: number, high: number }
+function M.bounds(op, a, b)
+  if not a or not b then return nil end
+  local low, high = bounds[op](a, b)
+  if low and low > -SAFE and high < SAFE then return { low = low, high = high } end
+end
+
+-- Presence -------------------------------------------------------------------------
+
+local present = {}
+
+-- Whether an expression is never null, whatever its names hold.
+local function is_present(node)
+  local rule = present[node.tag]
+  if type(rule) == "function" then return rule(node) end
+  return rule or false
+end
+
+for _, tag in ipairs { "Number", "String", "Template", "Boolean", "Array", "Object", "Unary" } do present[tag] = true end
+
+function present.Name(node) return node.slot ~= nil and node.slot.bounds ~= nil end
+function present.Call(node) return of.Call(node) ~= "any" end
+function present.Method(node) return of.Method(node) ~= "any" end
+function present.Conditional(node) return is_present(node.yes) and is_present(node.no) end
+
+function present.Binary(node)
+  return node.op ~= "AND" and node.op ~= "OR"
+end
+
+local function writes_present(slot)
+  for _, write in ipairs(slot.writes) do
+    local node = write.node
+    if node.tag == "State" or node.tag == "Update" then
+      if not is_present(node.value) then return false end
+    elseif node.tag ~= "Append" and written(write, slot) ~= "number" then
+      return false
+    end
+  end
+  return true
+end
+
 local ROUNDS_AT_MOST = 50
 
---- Gives every slot its `kind`, nil where it may be any. Names that are assigned in the
---- reverse of the order they depend on each other take a round each: where those are
---- too many, every name may be any.
+--- Gives every slot its `kind`, nil where it may be any; its `bounds`, when it is a
+--- number that has some; and `present`, when null is never assigned to it. Names that
+--- are assigned in the reverse of the order they depend on each other take a round each:
+--- where those are too many, every name may be any.
 ---@param slots orchlua.Slot[]
 function M.infer(slots)
   for _, slot in ipairs(slots) do slot.kind = "none" end
@@ -108,7 +196,9 @@ function M.infer(slots)
   end
   for _, slot in ipairs(slots) do
     if changed or slot.kind == "any" or slot.kind == "none" then slot.kind = nil end
+    slot.bounds = loop_bounds(slot)
   end
+  for _, slot in ipairs(slots) do slot.present = writes_present(slot) end
 end
 
 --- The kind of an expression, or nil.

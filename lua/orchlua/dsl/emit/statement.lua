@@ -6,6 +6,7 @@
 
 local control = require "orchlua.dsl.emit.control"
 local expression = require "orchlua.dsl.emit.expression"
+local walk = require "orchlua.dsl.walk"
 
 local Writer = expression.Writer
 local quote = Writer.quote
@@ -16,15 +17,16 @@ local statement = {}
 
 --- Compiles a block.
 function Writer:block(block)
-  local outer = self.statement
+  local outer, assigned = self.statement, self.assigned
   self.depth = (self.depth or 0) + 1
+  self.assigned = setmetatable({}, { __index = assigned })
   for _, node in ipairs(block) do
     self:move(node.pos)
     self.marked, self.statement = nil, node
     self:entry_at(node)
     statement[node.tag](self, node)
   end
-  self.statement = outer
+  self.statement, self.assigned = outer, assigned
   self.depth = self.depth - 1
 end
 
@@ -55,16 +57,19 @@ end
 
 -- Stores a value at a path; `store(container code, key code)` for all but names.
 function Writer:store(path, code)
-  if path.tag == "Name" then return self:assign(path.slot, code) end
+  if path.tag == "Name" then
+    self:assign(path.slot, self:unlet(code))
+    return self:is_assigned(path.slot)
+  end
   path = as_target(path)
-  local object, kind = self:value(path.object)
+  local object, kind, nullable = self:value(path.object)
   if path.tag == "Index" then
     local key = self:value(path.index)
     self:mark(path)
     return self:put(("%s(%s, %s, %s)"):format(self:helper "set_index", object, key, code))
   end
-  self:mark(path)
-  local set = ("%s(%s, %s, %s)"):format(self:helper "set_field", object, quote(path.name), code)
+  local slow = self:mark_branch(path, kind == "object" and not nullable)
+  local set = ("%s%s(%s, %s, %s)"):format(slow, self:helper "set_field", object, quote(path.name), code)
   if kind == "array" or string[path.name] ~= nil then return self:put(set) end
   local home = ("%s[%s]"):format(object, quote(path.name))
   self:put(("if %s == nil then %s else %s = %s end"):format(home, set, home, code))
@@ -110,16 +115,16 @@ end
 
 -- Counts a loop's turn; every so often the run looks whether that was too many.
 function Writer:turn(node)
-  self:entry_at(node, true)
   local site = self:site(node)
   self.program.sites[site].turn = true
   self:put(("n = n - 1 if n < 0 then at = %d n = %s(run) end"):format(site, self:helper "more"))
   self.marked = nil
 end
 
-function Writer:loop_body(node, again, done)
+function Writer:loop_body(node, loop)
   local outer = self.loop
-  self.loop = { again = again, done = done, try = self.try }
+  loop.try = self.try
+  self.loop = loop
   self:block(node.body)
   self.loop = outer
 end
@@ -127,9 +132,10 @@ end
 function statement.While(self, node)
   local again, done = self:label(), self:label()
   self:place(again)
+  self:entry_at(node, true)
   self:turn(node)
   self:jump_unless(node.cond, done)
-  self:loop_body(node, again, done)
+  self:loop_body(node, { again = again, done = done })
   self:jump(again)
   self:place(done)
 end
@@ -150,53 +156,101 @@ function Writer:loop_source(node)
   return ("%s(%s, %s)"):format(self:helper "items", list, tostring(node.key ~= nil))
 end
 
--- `FOREACH i IN RANGE(…)`: the place of the loop is one number.
-local function foreach_range(self, node)
-  local range, position, count = self:hidden "range", self:hidden "position", self:hidden "count"
+local long = { Event = true, Await = true, Wait = true, Parallel = true, Try = true, While = true, Foreach = true }
+
+-- Whether a loop's turns are short: nothing in them waits, loops or is entered
+-- again behind an error, so that only this loop counts turns meanwhile.
+local function has_short_turns(node)
+  local short = true
+  walk.statements(node.body, function(inner)
+    short = short and not long[inner.tag]
+    return short
+  end)
+  return short
+end
+
+-- Takes as many of the turns that are left as a loop of short turns can use: it
+-- counts none below `stop`.
+local function take_turns(self, node, position, stop, count, done)
+  local close = self:open(("if %s >= %s then"):format(position, stop))
+  self:turn(node)
+  self:put(("if %s >= %s then goto %s end"):format(position, count, done))
+  self:put(("%s = %s + n + 1 if %s > %s then %s = %s end"):format(stop, position, stop, count, stop, count))
+  self:put(("n = n - (%s - %s - 1)"):format(stop, position))
+  close()
+end
+
+-- Gives back the turns that the innermost loop took and leaves unused.
+local function return_turns(self)
+  local loop = self.loop
+  if loop and loop.stop then self:put(("n = n + (%s - %s - 1)"):format(loop.stop, loop.position)) end
+end
+
+-- A loop over the positions 0, 1, … below `count`, held in `place`;
+-- `bind(position)` assigns the loop's names.
+local function counted_loop(self, node, place, count, bind)
   local again, done = self:label(), self:label()
+  local position = self:read(place)
+  local stop = has_short_turns(node) and self:read(self:hidden "stop") or nil
+  self:assign(place, "-1")
+  if stop then self:put(stop .. " = 0") end
+  self:place(again)
+  self:assign(place, position .. " + 1")
+  self:entry_at(node, true)
+  if stop then
+    take_turns(self, node, position, stop, count, done)
+  else
+    self:turn(node)
+    self:put(("if %s >= %s then goto %s end"):format(position, count, done))
+  end
+  if node.index.reads > 0 then self:assign(node.index, position) end
+  bind(position)
+  self:loop_body(node, { again = again, done = done, stop = stop, position = position })
+  self:jump(again)
+  self:place(done)
+end
+
+-- `FOREACH i IN RANGE(n)` needs no place but `i`, when nothing else assigns it.
+local function is_own_place(node)
+  return #node.list.args == 1 and #node.var.slot.writes == 1
+end
+
+local function foreach_range(self, node)
+  local range, count, var = self:hidden "range", self:hidden "count", node.var.slot
   local close = self:open()
   local source = self:let(self:loop_source(node))
   self:assign(count, source .. ".count")
-  self:assign(position, "0")
   local plain = #node.list.args == 1
   if not plain then self:assign(range, source) end
   close()
-  self:place(again)
-  self:turn(node)
-  local i = self:read(position)
-  self:put(("if %s >= %s then goto %s end"):format(i, self:read(count), done))
-  local element = plain and i or ("%s.first + %s * %s.step"):format(self:read(range), i, self:read(range))
-  self:assign(node.var.slot, element)
-  if node.index.reads > 0 then self:assign(node.index, i) end
-  self:assign(position, i .. " + 1")
-  self:loop_body(node, again, done)
-  self:jump(again)
-  self:place(done)
+  self:is_assigned(var)
+  local place = is_own_place(node) and var or self:hidden "position"
+  counted_loop(self, node, place, self:read(count), function(position)
+    if place == var then return end
+    local r = self:read(range)
+    self:assign(var, plain and position or ("%s.first + %s * %s.step"):format(r, position, r))
+  end)
 end
 
 function statement.Foreach(self, node)
   if is_range(node.list) then return foreach_range(self, node) end
-  local items, position = self:hidden "items", self:hidden "position"
-  local again, done = self:label(), self:label()
+  local items = self:hidden "items"
   local close = self:open()
   self:assign(items, self:let(self:loop_source(node)))
-  self:assign(position, "0")
   close()
-  self:place(again)
-  self:turn(node)
-  local list, i = self:read(items), self:read(position)
-  self:put(("if %s >= %s.count then goto %s end"):format(i, list, done))
-  if node.index.reads > 0 then self:assign(node.index, i) end
-  self:assign(position, i .. " + 1")
-  if node.key then self:assign(node.key.slot, ("%s.keys[%s]"):format(list, i)) end
-  self:assign(node.var.slot, ("%s[%s]"):format(list, i))
-  self:loop_body(node, again, done)
-  self:jump(again)
-  self:place(done)
+  local list = self:read(items)
+  counted_loop(self, node, self:hidden "position", list .. ".count", function(position)
+    if node.key then self:assign(node.key.slot, ("%s.keys[%s + 1]"):format(list, position)) end
+    self:assign(node.var.slot, ("%s[%s + 1]"):format(list, position))
+  end)
   self:assign(items, "nil")
 end
 
-function statement.Break(self) control.leave_loop(self, "done") end
+function statement.Break(self)
+  return_turns(self)
+  control.leave_loop(self, "done")
+end
+
 function statement.Continue(self) control.leave_loop(self, "again") end
 
 function statement.Switch(self, node)
@@ -319,7 +373,9 @@ end
 statement.Return = function(self, node)
   local close = self:open()
   local code = node.value and (self:value(node.value)) or self:helper "null"
-  control.leave_run(self, self:let(code))
+  code = self:let(code)
+  if self.try.finally then return_turns(self) end
+  control.leave_run(self, code)
   close()
 end
 

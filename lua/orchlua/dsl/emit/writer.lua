@@ -24,7 +24,7 @@ function M.new(program, unit)
   return setmetatable({
     program = program, unit = unit, parts = {}, line = 1,
     hoisted = {}, hoisted_list = {}, taken = {}, helpers = {}, levels = 0,
-    resumes = {}, groups = { {} }, live = 0, count = 0, closures = 0,
+    resumes = {}, groups = { {} }, live = 0, count = 0, closures = 0, assigned = {},
   }, Writer)
 end
 
@@ -62,6 +62,16 @@ function Writer:let(code)
   local name = "t" .. self.count
   self:put(("local %s = %s"):format(name, code))
   return name
+end
+
+--- The code that a temporary declared just now stands for, when it is read only
+--- here: its declaration goes. Any other code stays as it is.
+function Writer:unlet(code)
+  local head = ("local %s = "):format(code)
+  local last = self.parts[#self.parts - 1] or ""
+  if last:sub(1, #head) ~= head then return code end
+  self.parts[#self.parts], self.parts[#self.parts - 1] = nil, nil
+  return last:sub(#head + 1)
 end
 
 --- Opens a block for temporaries, and closes it.
@@ -112,6 +122,18 @@ function Writer:mark(node, fields)
     self.marked = site
   end
   return site
+end
+
+--- Like `mark`, where only a branch can raise when the operands are `safe`: gives
+--- what that branch starts with.
+---@return string
+function Writer:mark_branch(node, safe)
+  if not safe then
+    self:mark(node)
+    return ""
+  end
+  self.marked = nil
+  return ("at = %d "):format(self:site(node))
 end
 
 --- The number of a new site of the program at a node.
@@ -173,6 +195,11 @@ function Writer:assign(slot, code)
   local hoisted = self.hoisted[slot]
   if hoisted then self.groups[#self.groups][hoisted] = true end
   self:put(("%s = %s"):format(name, code))
+end
+
+--- From here to the end of the block every way has assigned the slot.
+function Writer:is_assigned(slot)
+  self.assigned[slot] = true
 end
 
 --- A slot of the frame that no name of the program has, for loops and TRY. The
