@@ -30,7 +30,8 @@ end
 
 --- Compiles a program.
 ---@param source string
----@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table?, edited: boolean? }  `config`: whose functions it may call, checked
+---@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table?, edited: boolean? }
+---  `config`: whose functions it may call, checked; `edited`: it may take over a run of another program
 ---@return orchlua.Program? program
 ---@return table[] diagnostics   when it fails, the errors `{line, column, message, hint}`; else the warnings
 ---@return table[]? all          when it fails, errors and warnings
