@@ -584,6 +584,13 @@ function Runtime:sleep(seconds)
   coroutine.yield(due)
 end
 
+-- What has come to runs of a journal is taken in, so that it is kept.
+local function take_in(self)
+  for _, run in ipairs(self.awake) do
+    while not run.accounted and run.status == "running" and (run.awake or run:has_arrivals()) do run:drive() end
+  end
+end
+
 --- Ends everything: calls in flight, then the loop. Runs that have not ended are let go:
 --- what they learned is kept, and anybody may resume them. May be called twice.
 function Runtime:close()
@@ -593,7 +600,10 @@ function Runtime:close()
     if started.abandon then started:abandon() end
   end
   self.calls = {}
-  if self.journal then self.journal:finish() end
+  if self.journal then
+    take_in(self)
+    self.journal:finish()
+  end
   self.loop_handle:close()
 end
 

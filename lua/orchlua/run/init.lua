@@ -214,8 +214,11 @@ end
 
 --- Whether all the run waits for is timers and signals.
 function Run:parked()
-  return self.status == "running" and not self.awake and self.request_total == 0 and self.arrivals_first > self.arrivals_last
+  return self.status == "running" and not self.awake and self.request_total == 0 and not self:has_arrivals()
 end
+
+--- Whether rows wait to be taken.
+function Run:has_arrivals() return self.arrivals_first <= self.arrivals_last end
 
 -- Waiting ----------------------------------------------------------------------------
 
