@@ -1,0 +1,143 @@
+-- What a durable step costs, beside the rate at which a bare SQLite loop commits in the
+-- same minute; what a run that waits takes; how long a resume takes. ORCHLUA_STEPS is
+-- how many steps lie behind the longer run, ORCHLUA_PARKED how many runs wait in a store.
+
+local config = require "orchlua.config"
+local core = require "orchlua.core"
+local measure = require "bench.measure"
+local orchlua = require "orchlua"
+local parking = require "orchlua.parking"
+
+local clock = core.loop.clock
+local STEPS = tonumber(os.getenv "ORCHLUA_STEPS") or 100000
+local PARKED = tonumber(os.getenv "ORCHLUA_PARKED") or 20000
+
+local folder = io.popen "mktemp -d":read "l"
+local checked = assert(config.check({ agents = { ["*"] = function() return "ok" end } }, ".", "bench"))
+
+local function new_path()
+  os.execute("rm -f " .. folder .. "/bench.db*")
+  return folder .. "/bench.db"
+end
+
+local function compile(text) return assert(orchlua.compile(text, { name = "bench.dsl", config = checked })) end
+
+-- Steps ------------------------------------------------------------------------------
+
+local EACH = 3000
+local sequence = compile('INPUT n\nFOREACH i IN RANGE(n):\n  EVENT completion:async {agent_id: "a", prompt: "p"} AS r\n')
+
+local function durable_steps(runs, each)
+  local rt = assert(orchlua.runtime { store = new_path(), config = checked, seed = 1 })
+  local from = clock()
+  for _ = 1, runs do assert(rt:start(sequence, { input = { n = each } })) end
+  rt:loop()
+  local rate = runs * each / (clock() - from)
+  rt:close()
+  return rate
+end
+
+-- The floor: one row of 200 bytes a transaction, on the same kind of connection.
+local function bare_commits()
+  local loop = core.loop.new()
+  local db = assert(loop:database { path = new_path() })
+  assert(db:execute "PRAGMA journal_mode = WAL; CREATE TABLE row (number INTEGER PRIMARY KEY, body TEXT)")
+  db:set_writer "PRAGMA synchronous = FULL"
+  local insert, body = db:statement "INSERT INTO row (body) VALUES (?)", ("x"):rep(200)
+  local from = clock()
+  for _ = 1, EACH do
+    db:add(insert, 0, body)
+    assert(db:commit())
+  end
+  local rate = EACH / (clock() - from)
+  loop:close()
+  return rate
+end
+
+local function steps()
+  local ours, bare, ratios, many = {}, {}, {}, {}
+  for i = 1, measure.ROUNDS do
+    local before = bare_commits()
+    ours[i] = durable_steps(1, EACH)
+    bare[i] = (before + bare_commits()) / 2
+    ratios[i] = ours[i] / bare[i]
+    many[i] = durable_steps(100, 200)
+  end
+  print(("\n%-52s %14s"):format("durable steps, synchronous = FULL", "steps/s"))
+  print(("%-52s %14.0f"):format("one run", measure.median(ours)))
+  print(("%-52s %14.0f"):format("floor: a bare SQLite loop, commits", measure.median(bare)))
+  print(("%-52s %13.0f%%"):format("one run against the floor", 100 * measure.median(ratios)))
+  print(("%-52s %14.0f"):format("100 runs side by side", measure.median(many)))
+end
+
+-- Parked runs ----------------------------------------------------------------------------
+
+local function parked()
+  local path = new_path()
+  local program = compile "INPUT n\nSTATE list = [n]\nWAIT 1000000\n"
+  local rt = assert(orchlua.runtime { store = path, config = checked, seed = 1 })
+  collectgarbage() collectgarbage()
+  local before, from = collectgarbage "count", clock()
+  for i = 1, PARKED do assert(rt:start(program, { input = { n = i } })) end
+  rt:loop { until_parked = true }
+  local seconds = clock() - from
+  collectgarbage() collectgarbage()
+  local held = (collectgarbage "count" - before) * 1024 / PARKED
+  parking.SECONDS, parking.IN_MEMORY = 0, 0
+  rt.parking:tidy() rt.journal:commit() rt.parking:tidy()
+  collectgarbage() collectgarbage()
+  local away = (collectgarbage "count" - before) * 1024 / PARKED
+  rt:close()
+  local size = io.popen("cat " .. path .. "* | wc -c"):read "n"
+  print(("\n%-52s %14s"):format(("%d runs that wait, each"):format(PARKED), ""))
+  print(("%-52s %8.0f bytes"):format("in memory", held))
+  print(("%-52s %8.0f bytes"):format("in memory, put away", math.max(0, away)))
+  print(("%-52s %8.0f bytes"):format("in the store", size / PARKED))
+  print(("%-52s %8.1f µs"):format("from its start until it is kept and waits", seconds / PARKED * 1e6))
+end
+
+-- Resume -----------------------------------------------------------------------------------
+
+local behind = 'INPUT n\nPARALLEL(limit: 200):\n  FOREACH i IN RANGE(n):\n    EVENT completion:async {agent_id: "a", prompt: "p"} AS r\n' ..
+  'AWAIT m FROM go\nEVENT completion:async {agent_id: "next", prompt: "p"} AS r\nAWAIT m FROM go\n'
+
+local function prepare(count)
+  local path = ("%s/behind-%d.db"):format(folder, count)
+  local rt = assert(orchlua.runtime { store = path, config = checked, seed = 1, durability = "relaxed" })
+  assert(rt:start(compile(behind), { input = { n = count }, run_id = "r" }))
+  rt:loop { until_parked = true }
+  assert(rt:signal("r", "go"))
+  rt:close()
+  return path
+end
+
+-- Seconds from the start of a process until the agent of the next step is asked.
+local function resume_seconds(path)
+  local copy = folder .. "/resumed.db"
+  os.execute(("rm -f %s*; cp %s %s"):format(copy, path, copy))
+  local from = clock()
+  local pipe = io.popen(("%s bench/resumed.lua %s"):format(arg[-1] or "lua5.4", copy))
+  assert(pipe:read "l" == "next")
+  local seconds = clock() - from
+  pipe:close()
+  return seconds
+end
+
+local function resumes()
+  print(("\n%-52s %14s"):format("resume, from exec until the next agent is asked", "ms"))
+  local medians = {}
+  for _, count in ipairs { 1000, STEPS } do
+    local path, times = prepare(count), {}
+    for i = 1, measure.ROUNDS do times[i] = resume_seconds(path) end
+    medians[#medians + 1] = measure.median(times)
+    print(("%-52s %14.1f"):format(("with %d steps behind it"):format(count), measure.median(times) * 1000))
+  end
+  print(("%-52s %14.2f"):format("ratio", medians[2] / medians[1]))
+end
+
+return function()
+  steps()
+  parked()
+  resumes()
+  os.execute("rm -rf " .. folder)
+end
