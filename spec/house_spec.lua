@@ -57,7 +57,7 @@ describe("README.md", function()
   end)
 
   it("and the other documents link to files that exist", function()
-    for _, path in ipairs { "README.md", "examples/README.md", "docs/language.md", "docs/architecture.md", "docs/configuration.md" } do
+    for _, path in ipairs { "README.md", "examples/README.md", "docs/language.md", "docs/architecture.md", "docs/configuration.md", "docs/command.md", "docs/durability.md" } do
       local folder = path:match "^(.*/)" or ""
       for link in read(path):gmatch "%]%(([^)#:]+)%)" do
         assert.is_truthy(io.open(folder .. link), path .. " links to " .. link)

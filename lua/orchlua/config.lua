@@ -13,6 +13,7 @@ local M = {}
 
 local FILE = "orchlua.config.lua"
 local DEFAULTS = { timeout = 120, retries = 2, concurrency = 64 }
+local RETENTION = { rows = 10000, days = 30 }
 local MAX_REPLY = 64 * 1024 * 1024
 
 ---@class orchlua.Config.Entry              an agent, or who answers an event
@@ -44,6 +45,7 @@ local MAX_REPLY = 64 * 1024 * 1024
 ---@field patterns table<string, string|table>   name → its module's name, or the pattern itself
 ---@field policy orchlua.Config.Policy
 ---@field defaults { timeout: number, retries: integer, concurrency: integer }
+---@field retention { rows: integer, days: number }   what a store keeps of a run's history, and of runs that ended
 
 ---@class orchlua.Config.Policy             globs as keys; an absent table allows everything
 ---@field events? table<string, true>
@@ -298,7 +300,8 @@ end
 
 local POLICY = { events = rule_set, agents = rule_set }
 local DEFAULT_FIELDS = { timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1) }
-local SECTIONS = { agents = true, events = true, functions = true, patterns = true, policy = true, defaults = true }
+local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.seconds }
+local SECTIONS = { agents = true, events = true, functions = true, patterns = true, policy = true, defaults = true, retention = true }
 
 local function check_section(problems, path, given, section_schema)
   if given == nil then return {} end
@@ -327,6 +330,8 @@ function M.check(given, folder, path)
   local config = { folder = folder, path = path }
   config.defaults = check_section(problems, "defaults", given.defaults, DEFAULT_FIELDS)
   for field, value in pairs(DEFAULTS) do config.defaults[field] = config.defaults[field] or value end
+  config.retention = check_section(problems, "retention", given.retention, RETENTION_FIELDS)
+  for field, value in pairs(RETENTION) do config.retention[field] = config.retention[field] or value end
   config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config.defaults))
   config.events = check_events(problems, given.events, config.agents, config.defaults)
   config.functions = check_functions(problems, given.functions)

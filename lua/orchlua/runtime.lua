@@ -38,7 +38,7 @@ Runtime.__index = Runtime
 
 local option_names = {
   store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true,
-  compile_file = true, durability = true, retention = true,
+  compile_file = true, durability = true,
 }
 
 local function checked_config(given)
@@ -68,7 +68,7 @@ local function open_store(self, path)
     return
   end
   if self.clock.virtual then return errors.new("store", "virtual time is for runs in memory: leave out the store") end
-  local opened, err = sqlite.open(self.loop_handle, path, { relaxed = self.options.durability == "relaxed" })
+  local opened, err = sqlite.open(self.loop_handle, path, { relaxed = self.options.durability == "relaxed", retention = self.config.retention })
   if not opened then return err end
   self.store = opened
   self.journal = journal.new(opened, {

@@ -4,7 +4,7 @@
 
 local broken = require "spec.support.broken"
 
-local KILLS = tonumber(os.getenv "ORCHLUA_KILLS") or 150
+local KILLS = tonumber(os.getenv "ORCHLUA_KILLS") or 200
 local SEED = tonumber(os.getenv "SPEC_SEED") or os.time()
 
 describe("a run whose driver is killed", function()

@@ -66,7 +66,7 @@ local function show(options, list)
 end
 
 local function prune(options, runtime)
-  local days = options.older_than or runtime.store.ended_days
+  local days = options.older_than or runtime.store.retention.days
   local count, err = runtime.store:prune(core.loop.clock() - days * DAY)
   if not count then return drive.complain(err) end
   if options.output == "json" then

@@ -18,10 +18,11 @@ local M = {}
 
 -- Seconds that a driver holds its runs without a sign of life, and between two signs.
 M.LEASE_SECONDS, M.RENEW_SECONDS = 10, 3
--- Rows that a run keeps behind its snapshot, and the bytes of each one's body.
-M.HISTORY_ROWS, M.HISTORY_BODY = 10000, 256
--- Days that a run is kept after it has ended.
-M.ENDED_DAYS = 30
+-- Bytes that a row behind a snapshot keeps of its body.
+M.HISTORY_BODY = 256
+-- Rows that a run keeps behind its snapshot, and days that a run is kept after it has
+-- ended, unless the configuration says otherwise.
+local RETENTION = { rows = 10000, days = 30 }
 
 -- Runs that a driver deletes when it signs in: those that ended longest ago.
 local PRUNED_AT_ONCE = 100
@@ -102,7 +103,7 @@ end
 --- Opens a store, making it where there is none.
 ---@param loop any   a core loop
 ---@param path string
----@param options? { relaxed: boolean?, history_rows: integer? }   relaxed: no fsync at a commit
+---@param options? { relaxed: boolean?, retention: { rows: integer, days: number }? }   relaxed: no fsync at a commit
 ---@return orchlua.SqliteStore? store, orchlua.Error? err
 function M.open(loop, path, options)
   options = options or {}
@@ -110,7 +111,7 @@ function M.open(loop, path, options)
   local db, err = loop:database { path = path }
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
-    durable = true, db = db, path = path, statements = {}, history_rows = options.history_rows or M.HISTORY_ROWS, ended_days = M.ENDED_DAYS,
+    durable = true, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
     guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, here = process.this(),
   }, Store)
   local problem = set_up(self, options.relaxed)
@@ -147,7 +148,7 @@ function Store:sign_in()
     here.host, here.boot, here.pid, here.started, core.loop.clock())
   if not rows then return err end
   self.driver = rows[1].number
-  self:prune(core.loop.clock() - self.ended_days * 86400, PRUNED_AT_ONCE)
+  self:prune(core.loop.clock() - self.retention.days * 86400, PRUNED_AT_ONCE)
 end
 
 --- A run's row, with its program; nil when there is none of this id.
@@ -350,7 +351,7 @@ local function add_snapshot(self, lease, snapshot, row)
   self.db:add(statement.forget, 0, lease.number)
   self.db:add(statement.snapshot, 0, lease.number, snapshot.seq, row, snapshot.body)
   self.db:add(statement.cut, 0, row, before and before.seq or 0, M.HISTORY_BODY)
-  while marks[2] and snapshot.seq - marks[1].seq >= self.history_rows do
+  while marks[2] and snapshot.seq - marks[1].seq >= self.retention.rows do
     self.db:add(statement.thin, 0, marks[1].row, 0)
     self.db:add(statement.unmark, 0, lease.number, marks[1].seq)
     table.remove(marks, 1)
