@@ -73,6 +73,18 @@ RETURN [x, seen]
   end)
 end)
 
+describe("the name of a counted loop", function()
+  it("may be assigned, and the loop counts on", function()
+    assert.equal("[0,2,4]", text "STATE o = []\nFOREACH i IN RANGE(3):\n  UPDATE i = i * 2\n  APPEND o i\nRETURN o")
+  end)
+
+  it("gives the same arithmetic as any number", function()
+    assert.equal("[-1,0,0,0.5]", text "STATE o = []\nFOREACH i IN RANGE(2):\n  STATE o = [i * 2 - 3, i % 1, -0 * i, i / 2]\nRETURN o")
+    local e = run.failure "FOREACH i IN RANGE(3):\n  STATE x = i * 9223372036854775807"
+    assert.same({ "arithmetic", 2, 13 }, { e.type, e.line, e.column })
+  end)
+end)
+
 describe("SWITCH", function()
   it("takes one case, without fall-through", function()
     local program = 'INPUT x\nSWITCH x:\n  CASE 1, 2: RETURN "few"\n  CASE "a":\n    RETURN "letter"\n  CASE [1]: RETURN "list"\n  DEFAULT: RETURN "other"'
@@ -109,6 +121,19 @@ describe("INPUT", function()
     assert.equal("null", text("INPUT n = 7\nRETURN n", { input = { n = core.value.null } }))
     assert.matches("needs the input `n`", run.failure("INPUT n\nRETURN n").message)
     assert.matches("declares no input `m`", run.failure("INPUT n = 1\nRETURN n", { input = { m = 1 } }).message)
+  end)
+end)
+
+describe("a name that is only ever a number", function()
+  it("is null before its first assignment, and the error says where", function()
+    local e = run.failure "IF false:\n  STATE x = 1\nSTATE y = x + 1"
+    assert.same({ "type", 3, 11 }, { e.type, e.line, e.column })
+    e = run.failure "TRY:\n  STATE z = 1 / 0\n  STATE x = 1\nCATCH:\n  STATE y = 2\nSTATE y = x * 2"
+    assert.same({ "type", 6, 11 }, { e.type, e.line, e.column })
+  end)
+
+  it("keeps its value when a statement fails", function()
+    assert.equal("9223372036854775807", text "STATE x = 9223372036854775807\nTRY:\n  UPDATE x = x + 1\nCATCH:\n  RETURN x")
   end)
 end)
 
@@ -183,6 +208,18 @@ describe("the step limit", function()
 
   it("counts anew after each wait", function()
     assert.equal("30", text("STATE n = 0\nFOREACH i IN RANGE(30):\n  FOREACH j IN RANGE(900):\n    STATE x = j\n  WAIT 1\n  UPDATE n = n + 1\nRETURN n", { max_steps = 1000 }))
+  end)
+
+  it("is exact where a loop takes its turns many at once", function()
+    local program = "FOREACH i IN RANGE(%d):\n  STATE x = i\nRETURN x"
+    assert.equal("498", text(program:format(499), { max_steps = 500 }))
+    assert.equal("limit", run.failure(program:format(500), { max_steps = 500 }).type)
+  end)
+
+  it("takes nothing for turns that a BREAK leaves out", function()
+    local program = "STATE n = 0\nFOREACH i IN RANGE(400):\n  FOREACH j IN RANGE(100):\n    BREAK\n  UPDATE n = n + 1\nRETURN n"
+    assert.equal("400", text(program, { max_steps = 801 }))
+    assert.equal("limit", run.failure(program, { max_steps = 800 }).type)
   end)
 
   it("counts the elements of collection functions", function()
