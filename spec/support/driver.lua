@@ -61,7 +61,8 @@ local checked = assert(config.check({
 }, ".", "driver"))
 
 -- This seed makes the pauses between tries short.
-local runtime = assert(orchlua.runtime { store = path, config = checked, seed = 169704 })
+local runtime, broken = orchlua.runtime { store = path, config = checked, seed = 169704 }
+if not runtime then error(broken.message) end
 local run, err
 if mode == "start" then
   local file = assert(io.open(program_file))
