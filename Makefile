@@ -55,7 +55,7 @@ test:
 
 .PHONY: lint
 lint:
-	luacheck --quiet lua spec bench bin/orchlua examples
+	luacheck --quiet lua patterns spec bench bin/orchlua examples
 	@for compiler in gcc clang; do \
 	  command -v $$compiler >/dev/null || { echo "lint: no $$compiler here, passed over"; continue; }; \
 	  echo "$$compiler: core/*.c"; \
@@ -81,7 +81,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua $(DESTDIR)$(PREFIX)/share/lua/5.4
 	install -m 755 bin/orchlua $(DESTDIR)$(PREFIX)/bin/orchlua
 	install -m 755 $(CORE) $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua/core.so
-	cd lua && find orchlua -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/lua/5.4/{} \;
+	cd lua && find -L orchlua -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/lua/5.4/{} \;
 
 .PHONY: clean
 clean:

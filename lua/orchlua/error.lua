@@ -44,4 +44,23 @@ function M.wrap(value, fallback)
   return M.new(fallback or "internal", tostring(value))
 end
 
+local known = { type = true, message = true, hint = true, status = true }
+
+--- Makes an error object of what user code raised: a table `{type, message, …}` keeps its type, and
+--- its other fields as `fields`; anything else becomes a message.
+---@param raised any
+---@param fallback string   the type of what has none
+function M.of(raised, fallback)
+  if M.is(raised) then return raised end
+  if type(raised) ~= "table" then return M.new(fallback, tostring(raised)) end
+  local fields = {}
+  for name, field in pairs(raised) do
+    if type(name) == "string" and not known[name] then fields[name] = field end
+  end
+  local message = type(raised.message) == "string" and raised.message or "it raised a table without a message"
+  return M.new(type(raised.type) == "string" and raised.type or fallback, message, {
+    fields = next(fields) and fields or nil, hint = raised.hint, status = math.tointeger(raised.status),
+  })
+end
+
 return M

@@ -47,6 +47,17 @@ function M.object(pairs_list)
   return assert(value.from_lua(object))
 end
 
+--- Sets a key of an object, behind the others when it is new.
+---@param object table
+---@param key string
+---@param v any
+---@return table object
+function M.set(object, key, v)
+  if object[key] == nil then object[#object + 1] = key end
+  object[key] = v
+  return object
+end
+
 -- Inside agents and handlers ---------------------------------------------------
 
 local function context(what)

@@ -170,7 +170,7 @@ function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
   local run = runs.new {
     id = id, program = program, inputs = inputs, seed = options.seed, clock = self.clock, config = policy.narrow(self.config, options.front),
-    functions = self.functions, max_steps = options.max_steps, listener = self.options.on_record,
+    functions = self.functions, patterns = self.config.patterns, max_steps = options.max_steps, listener = self.options.on_record,
     event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
     on_row = function(touched) self:touch(touched) end,
   }

@@ -7,13 +7,14 @@ local M = {}
 
 local VERSION = "orchlua 0.1.0"
 
-local USAGE = [[
+local USAGE = [==[
 Usage: orchlua FILE[#PROGRAM] [options]
        orchlua check FILE... [options]
        orchlua runs | show RUN | trace RUN
        orchlua resume RUN | --all [options]
        orchlua signal RUN NAME [JSON]
-       orchlua cancel RUN]]
+       orchlua cancel RUN
+       orchlua patterns [NAME]]==]
 
 local RUN_EXAMPLES = [[
 Examples:
@@ -141,11 +142,15 @@ local function parser()
   check:option("--config", "The configuration, for what agents and events it knows."):argname "F.lua"
   resume_options(main:command("resume", "Go on with a run after a crash, a stop or a failure."))
   add_commands_on_runs(main)
+  local patterns = main:command("patterns", "List the pattern libraries, or show one with its parameters.")
+  patterns:argument("name", "A pattern's name."):argname "NAME":args "?"
+  patterns:option("--config", "The configuration, for patterns of its own."):argname "F.lua"
+  output_option(patterns)
   return main
 end
 
 local known = {
-  run = true, check = true, runs = true, show = true, trace = true, resume = true, signal = true, cancel = true,
+  run = true, check = true, runs = true, show = true, trace = true, resume = true, signal = true, cancel = true, patterns = true,
   ["--help"] = true, ["-h"] = true, ["--version"] = true,
 }
 

@@ -10,7 +10,7 @@ local function subcommand(name)
 end
 
 local subcommands = {}
-for _, name in ipairs { "run", "check", "runs", "show", "trace", "resume", "signal", "cancel" } do subcommands[name] = subcommand(name) end
+for _, name in ipairs { "run", "check", "runs", "show", "trace", "resume", "signal", "cancel", "patterns" } do subcommands[name] = subcommand(name) end
 
 --- Runs the command.
 ---@param argv string[]

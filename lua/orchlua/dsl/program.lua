@@ -37,7 +37,7 @@ local function summarize(self, tree)
       self.asks = true
     elseif statement.tag == "Event" then
       self.events[#self.events + 1] = statement
-      if statement.name == "completion:async" then self.asks = true end
+      if statement.name == "completion:async" or statement.name:find "^pattern:" then self.asks = true end
     elseif statement.tag == "Await" then
       local from = statement.from and statement.from.value
       if from and from.tag == "String" and statement.from.mode == "one" then

@@ -6,8 +6,10 @@ local check = require "orchlua.functions.check"
 local config = require "orchlua.config"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local flow = require "orchlua.run.flow"
 local mailbox = require "orchlua.run.mailbox"
 local optimizer = require "orchlua.optimizer"
+local patterns = require "orchlua.patterns"
 local reply = require "orchlua.run.reply"
 
 local json, value = core.json, core.value
@@ -61,7 +63,7 @@ end
 local NO_OPTIONS = {}
 
 ---@class orchlua.Request   something sent out of the run, whose reply comes back as a row
----@field kind "agent"|"event"|"run"|"entity"
+---@field kind "agent"|"event"|"run"|"entity"|"pattern"
 ---@field number integer
 ---@field key string        its idempotency key
 ---@field agent_id string   whom it is for, as its reply says
@@ -77,21 +79,27 @@ local NO_OPTIONS = {}
 ---@field attempt integer   the try that is made, or was last
 ---@field crashes? integer  how often whoever drove the run crashed while it was in flight
 
--- Sends a request: an effect in the outbox. `AS` waits for its reply.
-local function send(run, branch, site, asked)
+-- Gives a request its number, and has the branch wait for its reply where it does.
+local function register(run, branch, site, asked)
   local number = run.request_count + 1
   run.request_count, run.request_total = number, run.request_total + 1
   asked.number = number
   asked.key = run.id .. "/" .. number
   run.requests[number] = asked
-  local outbox = run.outbox
-  outbox[#outbox + 1] = asked
   if branch == run.main then run.last, run.last_request = nil, number end
   if asked.awaited then
     branch.site, branch.wait = site, asked
   else
     asked.home.outstanding = asked.home.outstanding + 1
   end
+  return asked
+end
+
+-- Sends a request: an effect in the outbox. `AS` waits for its reply.
+local function send(run, branch, site, asked)
+  register(run, branch, site, asked)
+  local outbox = run.outbox
+  outbox[#outbox + 1] = asked
   return asked
 end
 
@@ -107,6 +115,7 @@ end
 
 --- Sends a request that failed again, as it was evaluated, under a new number.
 function M.send_again(run, branch, failed)
+  if failed.kind == "pattern" then return M.call_pattern(run, branch, failed.site, failed.agent_id, failed.data) end
   local asked = {}
   for name, field in pairs(failed) do asked[name] = field end
   asked.attempt, asked.crashes = 1, nil
@@ -254,8 +263,29 @@ local function handled(run, branch, site, name, data, handler)
   tell(run, name, send(run, branch, site, asked), data)
 end
 
-local function pattern_event(_, _, _, name)
-  errors.raise("event", ("`%s`: this release runs no pattern libraries"):format(name))
+--- Calls a pattern: a request that the run answers itself, when the pattern's code has returned.
+function M.call_pattern(run, branch, site, name, data)
+  local pattern, err = patterns.find(name:match "^pattern:(.*)$", run.patterns)
+  if not pattern then error(err, 0) end
+  local params = patterns.check(pattern, data == null and value.object {} or data)
+  local asked = request(run, branch, site, "pattern", name, nil, data)
+  register(run, branch, site, asked)
+  tell(run, name, asked, data)
+  flow.start(run, branch, asked, pattern, params)
+end
+
+--- A pattern's code has returned, or raised.
+---@param record table   of the call
+---@param result any     a value, or nil and
+---@param err? orchlua.Error
+function M.pattern_ended(run, record, result, err)
+  local asked = run.requests[record.request]
+  if not asked then return end
+  run.requests[record.request] = nil
+  run.request_total = run.request_total - 1
+  local row = reply.row(asked, result, err, 1, math.max(0, run.time - record.started))
+  if err then row.error.fields = err.fields end
+  M.answered(run, asked, row)
 end
 
 -- What is done for an event of a name, where the policy allows it.
@@ -266,7 +296,7 @@ local function action_for(run, name)
   if handler and (not builtin[name] or name == "optimization:async") then
     return function(r, branch, site, _, data) return handled(r, branch, site, name, data, handler) end
   end
-  return builtin[name] or name:find "^pattern:" and pattern_event or unknown
+  return builtin[name] or name:find "^pattern:" and M.call_pattern or unknown
 end
 
 --- Raises an event in a branch at a site.
@@ -296,7 +326,7 @@ end
 
 local function as_error(asked, row)
   local err = row.error
-  return errors.new(err.type, err.message, { agent_id = asked.agent_id, attempts = row.attempts, status = err.status, hint = err.hint })
+  return errors.new(err.type, err.message, { agent_id = asked.agent_id, attempts = row.attempts, status = err.status, hint = err.hint, fields = err.fields })
 end
 
 local function awaited_answer(run, asked, branch, result, row)

@@ -10,6 +10,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
 local failure = require "orchlua.run.failure"
+local flow = require "orchlua.run.flow"
 local mailbox = require "orchlua.run.mailbox"
 local operations = require "orchlua.run.operations"
 local parallel = require "orchlua.run.parallel"
@@ -46,7 +47,7 @@ M.Run = Run
 
 --- Makes a run that has not started.
 ---@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, clock: orchlua.Clock, config: table,
----  functions: table, max_steps?: integer, listener?: any, event_handler: fun(name): table?,
+---  functions: table, patterns?: table, max_steps?: integer, listener?: any, event_handler: fun(name): table?,
 ---  interrupted?: fun(): boolean, on_row: fun(run) }
 ---  `listener`: somebody wants records
 ---@return orchlua.Run
@@ -59,6 +60,7 @@ function M.new(options)
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, replay = false,
+    flows = {}, flow_count = 0, players = {}, patterns = options.patterns,
     mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = { requests = 0 }, signal_count = 0,
   }, Run)
@@ -205,7 +207,7 @@ end
 
 --- Whether nothing can wake this run any more.
 function Run:stuck()
-  if self.request_total > 0 or next(self.timers) or #self.waiters == 0 then return false end
+  if self.request_total > self.flow_count or next(self.timers) or #self.waiters == 0 then return false end
   for _, waiter in ipairs(self.waiters) do
     if waiter.wait.from then return false end
   end
@@ -214,7 +216,7 @@ end
 
 --- Whether all the run waits for is timers and signals.
 function Run:parked()
-  return self.status == "running" and not self.awake and self.request_total == 0 and not self:has_arrivals()
+  return self.status == "running" and not self.awake and self.request_total == self.flow_count and not self:has_arrivals()
 end
 
 --- Whether rows wait to be taken.
@@ -297,6 +299,7 @@ function Run:throw(branch, err, site, asked)
   if branch.wait then self:forget_wait(branch) end
   branch.site = site
   located(self, err, site)
+  if branch.unit == flow.UNIT then return self:wake(branch, flow.raised(err)) end
   local place = self.program.sites[site]
   if place.handler and not err.uncatchable and not (self.leaving and self.leaving.status == "failed") then
     branch.frame[1] = place.handler
@@ -320,6 +323,8 @@ function Run:branch_ended(branch)
   self.branches[branch.id] = nil
   if branch == self.main then
     self.main_ended = true
+  elseif branch.detached then
+    flow.ended(self, branch)
   else
     parallel.ended(self, branch)
   end

@@ -16,6 +16,7 @@ local M = {}
 ---@field outer? orchlua.Mailbox   the mailbox it is passed to
 ---@field messages table[]         `{agent_id, reply, signal, raises}`, the oldest first
 ---@field outstanding integer      replies still to come to it
+---@field keeps_all? boolean        a pattern's: what it awaits is not known beforehand
 
 --- A mailbox inside `outer`.
 function M.new(outer)
@@ -177,7 +178,7 @@ end
 --- A message comes to a mailbox. One that no AWAIT of the program could take is dropped.
 function M.post(run, home, message)
   local takes = run.program.takes
-  if not takes.any and not takes.names[message.agent_id] then return end
+  if not home.keeps_all and not takes.any and not takes.names[message.agent_id] then return end
   home.messages[#home.messages + 1] = message
   offer(run, home)
 end

@@ -6,6 +6,7 @@ local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
+local flow = require "orchlua.run.flow"
 local mailbox = require "orchlua.run.mailbox"
 local parallel = require "orchlua.run.parallel"
 
@@ -43,5 +44,26 @@ function M.done(run, branch)
 end
 
 M.cancelled = M.done
+
+-- Strands of patterns ---------------------------------------------------------------
+
+function M.strands(run, branch, site, count, limit)
+  parallel.start_strands(run, branch, site, count, limit)
+end
+
+--- The code of a pattern has returned.
+function M.played(run, branch, _, result)
+  local record = flow.ended(run, branch)
+  run:branch_ended(branch)
+  events.pattern_ended(run, record, result)
+end
+
+--- The code of a pattern, or of one of its parallel children, has raised.
+function M.raised(run, branch, _, err)
+  local record = flow.ended(run, branch)
+  branch.failure = err
+  run:branch_ended(branch)
+  if record then events.pattern_ended(run, record, nil, err) end
+end
 
 return M

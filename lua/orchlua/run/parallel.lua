@@ -63,15 +63,16 @@ end
 local function start_iteration(run, parent, unit, list)
   local children = parent.children
   local position = children.position
+  children.position = position + 1
   local found = element(list, position)
   local name = list.keys and list.keys[position + 1] or found
   local kind = value.kind(name)
   local label = (kind == "string" or kind == "number") and value.text(name) or tostring(position)
   local child = start_child(run, parent, unit, label)
+  if unit.begin then return unit.begin(run, parent, child, position) end
   child.frame[unit.var] = found
   if unit.key then child.frame[unit.key] = list.keys[position + 1] end
   if unit.index then child.frame[unit.index] = position end
-  children.position = position + 1
 end
 
 -- Starts the next child or iteration; false when there is none.
@@ -80,7 +81,7 @@ local function start_next(run, parent)
   local unit = children.units[children.child]
   if not unit then return false end
   local list = children.lists[children.child]
-  if unit.kind ~= "iteration" then
+  if unit.kind ~= "iteration" and unit.kind ~= "strand" then
     children.child = children.child + 1
     start_child(run, parent, unit, list or unit.kind == "branch" and ("branch %d"):format(children.child - 1) or nil)
     return true
@@ -110,7 +111,18 @@ local function finished(run, parent)
     parent.failed_children = children.failed
     return run:throw(parent, failed.failure, parent.site)
   end
-  run:wake(parent, nil)
+  run:wake(parent, children.results)
+end
+
+--- Starts the parallel children of a pattern's strand: `count` of them, whose results it gets.
+function M.start_strands(run, branch, site, count, limit)
+  local children = {
+    limit = checked_limit(limit), lists = { { count = count, first = 0, step = 1 } }, child = 1, position = 0, live = 0, started = 0, failed = {},
+    units = { branch.unit }, results = value.array {},
+  }
+  for i = 1, count do children.results[i] = value.null end
+  branch.children, branch.site, branch.wait = children, site, CHILDREN
+  M.proceed(run, branch)
 end
 
 --- Children that failed go on: the PARALLEL ends when they have.

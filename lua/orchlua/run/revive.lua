@@ -67,6 +67,7 @@ end
 
 -- Sends a request again, or answers it when that may not be.
 local function again(run, request, crashed)
+  if request.kind == "pattern" then return end
   if request.kind == "entity" or request.kind == "run" then
     run.outbox[#run.outbox + 1] = { effect = "again", request = request }
     return

@@ -5,6 +5,7 @@
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local flow = require "orchlua.run.flow"
 local parallel = require "orchlua.run.parallel"
 
 local json, value = core.json, core.value
@@ -14,11 +15,11 @@ local M = {}
 local STATE = {
   "status", "inputs", "random_state", "branches", "branch_count", "request_count", "wait_count", "seq", "time", "read_at", "started",
   "outages", "requests", "request_total", "mailbox", "waiters", "timers", "usage", "signal_count", "main", "main_ended",
-  "last", "last_request", "leaving", "failing", "result", "error", "duration", "unknown_events",
+  "last", "last_request", "leaving", "failing", "result", "error", "duration", "unknown_events", "flows", "flow_count",
 }
 
 local KINDS = { [value.Array] = "array", [value.Object] = "object", [value.Reply] = "reply", [errors.Error] = "error",
-  [parallel.CHILDREN] = "children" }
+  [parallel.CHILDREN] = "children", [flow.UNIT] = "strand" }
 
 -- What stands for itself in the snapshots of a program, both ways.
 local function names_of(program)
@@ -46,7 +47,8 @@ local function read(run, bytes)
   local state, problem = core.snapshot.decode(bytes, select(2, names_of(run.program)))
   if not state then return errors.new("store", problem) end
   for _, name in ipairs(STATE) do run[name] = state[name] end
-  run.outbox = state.records
+  run.outbox, run.players = state.records, {}
+  return flow.restore(run)
 end
 
 --- Lets go of everything that a snapshot holds: the run can be brought back into.

@@ -299,11 +299,21 @@ end
 -- Events that are waited for also without AS: one ends the run, the other may fail.
 local always_awaited = { ["orchestration:request_termination"] = true, ["state:entity:create"] = true }
 
+-- The places that a pattern's code acts from, all at its EVENT: what it asks in sequence
+-- and in parallel, what it sends, what it waits for.
+local function flow_sites(self, node)
+  return {
+    ask = self:site(node, { awaited = true, raises = true }), gather = self:site(node, { awaited = true, raises = false }),
+    send = self:site(node, { awaited = false, raises = false }), wait = self:site(node, { await = true }),
+  }
+end
+
 function statement.Event(self, node)
   local close = self:open()
   local awaited = node.as ~= nil or always_awaited[node.name] == true
   local data = node.data and (self:value(node.data)) or self:helper "null"
   local site = self:site(node, { event = node.name, raises = raises(self), awaited = awaited, fresh = node.data ~= nil and node.data.tag == "Object" })
+  if node.name:find "^pattern:" then self.program.sites[site].flow = flow_sites(self, node) end
   if not awaited then
     self:put(("at = %d %s(run, %d, %s, %s)"):format(site, self:helper "emit", site, quote(node.name), data))
     return close()

@@ -1,0 +1,200 @@
+-- Pattern libraries: finding them, checking what they are given, and calling one from
+-- another: `patterns.vote(flow, {…})`. A pattern is a Lua module `{name, summary, params, run}`:
+-- one of the configuration's `patterns`, or `orchlua.patterns.NAME` on package.path.
+
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local lfs = require "lfs"
+local nearest = require "orchlua.nearest"
+
+local value = core.value
+local null = value.null
+
+local M = {}
+
+---@class orchlua.Pattern
+---@field name string
+---@field summary? string
+---@field params table<string, string|table>   by name a kind, `"array"`, or `{kind, default =, optional =, description =}`
+---@field run fun(flow: table, params: table): any
+
+local PREFIX = "orchlua.patterns."
+
+-- Finding -----------------------------------------------------------------------------
+
+local function check_shape(pattern, name)
+  if type(pattern) ~= "table" or type(pattern.run) ~= "function" or type(pattern.params or {}) ~= "table" then
+    return nil, errors.new("pattern", ("the pattern `%s` is no table with `params` and a function `run`"):format(name))
+  end
+  pattern.name, pattern.params = pattern.name or name, pattern.params or {}
+  return pattern
+end
+
+-- The folders of package.path that may hold patterns.
+local function folders()
+  local found = {}
+  for template in package.path:gmatch "[^;]+" do
+    local folder = template:match "^(.*)%?%.lua$"
+    if folder then found[#found + 1] = (folder == "" and "./" or folder) .. PREFIX:gsub("%.", "/") end
+  end
+  return found
+end
+
+--- The names of all patterns that can be found.
+---@param configured? table<string, string|table>   of the configuration
+---@return string[] names   sorted
+function M.names(configured)
+  local set, names = {}, {}
+  for name in pairs(configured or {}) do set[name] = true end
+  for _, folder in ipairs(folders()) do
+    if lfs.attributes(folder, "mode") == "directory" then
+      for file in lfs.dir(folder) do
+        local name = file:match "^([%w_]+)%.lua$"
+        if name then set[name] = true end
+      end
+    end
+  end
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function load_module(module, name)
+  local ok, pattern = pcall(require, module)
+  if ok then return check_shape(pattern, name) end
+  return nil, errors.new("pattern", ("the pattern `%s` cannot be loaded: %s"):format(name, tostring(pattern)))
+end
+
+--- Finds a pattern.
+---@param name string
+---@param configured? table<string, string|table>   of the configuration: a module's name, or the pattern itself
+---@return orchlua.Pattern? pattern, orchlua.Error? err
+function M.find(name, configured)
+  local given = configured and configured[name]
+  if type(given) == "table" then return check_shape(given, name) end
+  if given then return load_module(given, name) end
+  local known = package.loaded[PREFIX .. name] or package.searchpath(PREFIX .. name, package.path)
+  if known then return load_module(PREFIX .. name, name) end
+  return nil, errors.new("pattern", ("there is no pattern `%s`"):format(name), {
+    hint = nearest.hint(name, M.names(configured)) or "`orchlua patterns` lists those there are",
+  })
+end
+
+-- Parameters ------------------------------------------------------------------------------
+
+--- A parameter's declaration in one form.
+---@return { kind: string, default: any, optional: boolean, description: string? }
+function M.declared(spec)
+  if type(spec) == "string" then return { kind = spec, optional = false } end
+  return { kind = spec[1] or spec.kind or "any", default = spec.default, optional = spec.optional or false, description = spec.description }
+end
+
+local function is_of_kind(v, kind)
+  if kind == "any" then return true end
+  if type(v) == "function" then return kind == "function" end
+  if kind == "integer" then return math.type(v) == "integer" or type(v) == "number" and v == math.floor(v) end
+  return value.kind(v) == kind
+end
+
+local function matches(v, kinds)
+  for kind in kinds:gmatch "[%w]+" do
+    if is_of_kind(v, kind) then return true end
+  end
+  return false
+end
+
+local function in_words(kinds)
+  return (kinds:gsub("|", " or "))
+end
+
+local function shown(v)
+  if type(v) == "function" then return "a function" end
+  if value.kind(v) == "string" then return ('"%s"'):format(#v > 40 and v:sub(1, 37) .. "…" or v) end
+  if type(v) == "table" then return value.kind(v) == "array" and "an array" or "an object" end
+  return value.text(v)
+end
+
+local function sorted(map)
+  local list = {}
+  for key in pairs(map) do
+    if type(key) == "string" then list[#list + 1] = key end
+  end
+  table.sort(list)
+  return list
+end
+
+local function refuse(pattern, message, hint)
+  errors.raise("pattern", ("pattern %s: %s"):format(pattern.name, message), { hint = hint })
+end
+
+-- Fields of the event that are the runtime's, not the pattern's.
+local OF_THE_EVENT = { on_error = true, task_id = true }
+
+local function checked(pattern, name, given)
+  local declared = M.declared(pattern.params[name])
+  if given == nil or given == null then
+    if declared.default ~= nil then return assert(value.from_lua(declared.default)) end
+    if declared.optional then return nil end
+    refuse(pattern, ("the parameter `%s` is missing: it takes %s"):format(name, in_words(declared.kind)), declared.description)
+  end
+  if type(given) ~= "function" then
+    local converted, message = value.from_lua(given)
+    if converted == nil then refuse(pattern, ("`%s` is no value: %s"):format(name, message)) end
+    given = converted
+  end
+  if not matches(given, declared.kind) then
+    refuse(pattern, ("`%s` takes %s, and got %s"):format(name, in_words(declared.kind), shown(given)), declared.description)
+  end
+  return given
+end
+
+--- Checks what a pattern is given; raises an error that names what is wrong.
+---@param pattern orchlua.Pattern
+---@param given table   an object of the language, or a plain table
+---@return table params   by name; absent ones that are optional are nil
+function M.check(pattern, given)
+  if type(given) ~= "table" or value.kind(given) == "array" and #given > 0 then
+    refuse(pattern, ("it takes an object of parameters, and got %s"):format(shown(given)))
+  end
+  for _, name in ipairs(sorted(given)) do
+    if not pattern.params[name] and not OF_THE_EVENT[name] then
+      local known = sorted(pattern.params)
+      refuse(pattern, ("it has no parameter `%s`"):format(name), nearest.hint(name, known) or "it takes " .. table.concat(known, ", "))
+    end
+  end
+  local params = {}
+  for _, name in ipairs(sorted(pattern.params)) do params[name] = checked(pattern, name, given[name]) end
+  return params
+end
+
+-- `{name}` and `{name.field}`; what is not there stays as it is.
+local function lookup(values, path)
+  local v = values
+  for name in path:gmatch "[^.]+" do
+    if type(v) ~= "table" then return nil end
+    v = v[name]
+  end
+  return v
+end
+
+--- Fills a pattern's template, once: `{item}`, `{task.id}`. Other braces stay as they are.
+---@param template string
+---@param values table<string, any>
+---@return string
+function M.fill(template, values)
+  return (template:gsub("{([%a_][%w_.]*)}", function(path)
+    local found = lookup(values, path)
+    if found ~= nil then return value.text(assert(value.from_lua(found))) end
+  end))
+end
+
+--- `patterns.NAME(flow, params)`: calls a pattern inside another.
+setmetatable(M, { __index = function(_, name)
+  return function(flow, params)
+    local pattern, err = M.find(name, flow:patterns())
+    if not pattern then error(err, 0) end
+    return pattern.run(flow, M.check(pattern, params or {}))
+  end
+end })
+
+return M
