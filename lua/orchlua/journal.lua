@@ -140,7 +140,8 @@ function Journal:snapshot(run)
   self:gather(run)
 end
 
-local function outgrown(lease)
+--- Whether the journal since the last snapshot has outgrown it.
+function M.outgrown(lease)
   return lease.bytes > LEAST_BYTES and lease.bytes > lease.snapshot_bytes
 end
 
@@ -198,7 +199,7 @@ function Journal:at_rest(run, row)
   end
   say_state(run)
   self:gather(run)
-  if outgrown(lease) and run.status == "running" then self:snapshot(run) end
+  if M.outgrown(lease) and run.status == "running" then self:snapshot(run) end
 end
 
 -- Committing -------------------------------------------------------------------------------------

@@ -33,9 +33,10 @@ describe("a run whose driver is killed", function()
     end
     local kills = 0
     while kills < KILLS do
-      trial("random kill, seed " .. SEED, { kill_after = 0.02 + 0.035 * draw() }, function(n)
+      local snapshots = kills % 2 == 0
+      trial("random kill, seed " .. SEED, { kill_after = 0.02 + 0.035 * draw(), snapshots = snapshots }, function(n)
         kills = kills + 1
-        return n < 4 and draw() < 0.5 and { kill_after = 0.02 + 0.035 * draw() } or nil
+        return { kill_after = n < 4 and draw() < 0.5 and 0.02 + 0.035 * draw() or nil, snapshots = snapshots }
       end)
       kills = kills + 1
     end
@@ -43,13 +44,15 @@ describe("a run whose driver is killed", function()
 
   it("loses nothing at any statement, nor in any request", function()
     for _, where in ipairs { "statement", "request" } do
-      local number = 1
-      while trial(where .. " " .. number, { [where] = number }, function(n)
-        return n == 1 and { [where] = 1 } or nil
-      end) == "killed" do
-        number = number + 1
+      for _, snapshots in ipairs { false, true } do
+        local number = 1
+        while trial(where .. " " .. number, { [where] = number, snapshots = snapshots }, function(n)
+          return { [where] = n == 1 and 1 or nil, snapshots = snapshots }
+        end) == "killed" do
+          number = number + 1
+        end
+        assert.is_true(number > 8)
       end
-      assert.is_true(number > 8)
     end
   end)
 

@@ -38,8 +38,12 @@ function M.faults()
   return M.shim
 end
 
+--- The program that is driven.
+M.program = "spec/support/broken.dsl"
+
 --- Drives the run of a folder: `mode` is start or resume. `how`: `kill_after` seconds;
---- `statement`, the HERE() it dies at; `request`, the call of an agent it dies in; `fault`, `at`: what happens at which write.
+--- `statement`, the HERE() it dies at; `request`, the call of an agent it dies in; `fault`, `at`: what happens at which write; `snapshots`: one is
+--- taken at every rest.
 ---@return string status, string text   `killed` when it died
 function M.drive(folder, mode, how)
   how = how or {}
@@ -47,9 +51,10 @@ function M.drive(folder, mode, how)
   if how.fault then
     environment = ("env ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=%s FAULT=%s FAULT_AT=%d FAULT_PATH=%s/run.db "):format(M.faults(), how.fault, how.at, folder)
   end
+  if how.snapshots then environment = "env SNAPSHOTS=1 " .. environment end
   local limit = how.kill_after and ("timeout -s KILL %.4f "):format(how.kill_after) or "timeout -s KILL 60 "
-  local text = command_output(("%s%s%s spec/support/driver.lua %s/run.db %s/log %s spec/support/broken.dsl %s 2>%s/err; echo status=$?"):format(
-    limit, environment, lua, folder, folder, mode, how.statement and "here " .. how.statement or how.request and "asked " .. how.request or "", folder))
+  local text = command_output(("%s%s%s spec/support/driver.lua %s/run.db %s/log %s %s %s 2>%s/err; echo status=$?"):format(
+    limit, environment, lua, folder, folder, mode, M.program, how.statement and "here " .. how.statement or how.request and "asked " .. how.request or "", folder))
   local status = tonumber(text:match "status=(%d+)%s*$")
   if status == 137 then return "killed", text end
   return text:match "^(%S+)", text
@@ -81,8 +86,10 @@ local function lines_of(path)
   return list
 end
 
--- Requests that went out: the same key is the same request, whoever sends it again.
-local function check_log(folder, tries, problems)
+--- Requests that went out: the same key is the same request, whoever sends it again.
+---@param tries integer     how often a request may have been sent
+---@param problems string[]
+function M.check_log(folder, tries, problems)
   local prompts, counts, attempts = {}, {}, {}
   for _, asked in ipairs(lines_of(folder .. "/log")) do
     local known = prompts[asked.key]
@@ -134,7 +141,7 @@ end
 function M.problems(folder, text, drives)
   local problems = {}
   check_result(text, problems)
-  check_log(folder, drives, problems)
+  M.check_log(folder, drives, problems)
   check_store(folder, problems)
   return problems
 end

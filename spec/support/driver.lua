@@ -3,7 +3,7 @@
 --   lua5.4 spec/support/driver.lua STORE LOG start|resume PROGRAM [here|asked|stop N]
 -- It dies by SIGKILL at the n-th call of HERE() in the program, or inside the n-th call
 -- of an agent; or it stops there, by SIGSTOP. It prints `status` and the result, as JSON.
--- $LEASE: seconds that a lease lasts.
+-- $LEASE: seconds that a lease lasts. $SNAPSHOTS: one is taken at every rest.
 
 local orchlua = require "orchlua"
 local config = require "orchlua.config"
@@ -13,6 +13,8 @@ local path, log, mode, program_file, where, number = table.unpack(arg)
 
 local sqlite = require "orchlua.store.sqlite"
 sqlite.LEASE_SECONDS = tonumber(os.getenv "LEASE") or sqlite.LEASE_SECONDS
+
+if os.getenv "SNAPSHOTS" then require("orchlua.journal").outgrown = function() return true end end
 
 local function send_self(signal) os.execute(("kill -%s %d"):format(signal, io.open("/proc/self/stat"):read "n")) end
 
@@ -50,6 +52,7 @@ local checked = assert(config.check({
       return "at last"
     end,
   },
+  patterns = { spec_chatty = require "spec.support.chatty" },
   functions = {
     HERE = function()
       count "here"
