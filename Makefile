@@ -4,6 +4,7 @@
 #   make test    every spec                 make lint    luacheck, strict C with gcc and clang
 #   make asan    the specs under sanitizers make bench   figures beside their floors
 #   make install PREFIX=… [DESTDIR=…]       make clean
+#   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -82,6 +83,22 @@ install: all
 	install -m 755 bin/orchlua $(DESTDIR)$(PREFIX)/bin/orchlua
 	install -m 755 $(CORE) $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua/core.so
 	cd lua && find -L orchlua -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/lua/5.4/{} \;
+
+# A LuaRocks install into a tree of its own, without a network: what Debian's packages
+# bring counts as installed.
+R := build/rock
+.PHONY: rock
+rock:
+	@mkdir -p $(R)
+	@printf 'rocks_servers = {}\nrocks_provided = { lpeg = "1.0.2-1", argparse = "0.7.1-1", luafilesystem = "1.8.0-1", lyaml = "6.2.8-1" }\n' > $(R)/config.lua
+	@rm -rf $(R)/source && mkdir -p $(R)/source && cp -r bin core docs examples lua patterns rocks $(R)/source
+	cd $(R)/source && export LUAROCKS_CONFIG=../config.lua && luarocks lint rocks/orchlua-scm-1.rockspec && \
+	  luarocks --lua-version 5.4 --tree ../tree make rocks/orchlua-scm-1.rockspec
+	@echo "installed: $(R)/tree/bin/orchlua"
+
+.PHONY: rockspec
+rockspec:
+	$(LUA) rocks/modules.lua rocks/orchlua-scm-1.rockspec
 
 .PHONY: clean
 clean:

@@ -9,7 +9,7 @@ describe("make install", function()
     assert.equal(0, made.status, made.err)
     local r = command.shell("unset LUA_PATH LUA_CPATH; root/usr/bin/orchlua p.dsl --quiet", folder)
     assert.equal("42\n", r.out, r.err)
-    local checkout = command.shell("cd lua && find orchlua -name '*.lua' | sort", ".").out
+    local checkout = command.shell("cd lua && find -L orchlua -name '*.lua' | sort", ".").out
     local installed = command.shell("cd root/usr/share/lua/5.4 && find orchlua -name '*.lua' | sort", folder).out
     assert.equal(checkout, installed)
     command.remove(folder)
