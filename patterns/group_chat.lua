@@ -53,6 +53,6 @@ return {
       if ended then break end
     end
     local last = messages[#messages]
-    return { messages = messages, output = last and last.text, ended = ended }
+    return { messages = messages, output = last and last.text or orchlua.null, ended = ended }
   end,
 }

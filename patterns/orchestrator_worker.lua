@@ -97,7 +97,7 @@ return {
       assign(flow, p, state)
       if state.working > 0 then collect(flow, p, state) end
     until state.working == 0 and #state.queue == 0
-    local output
+    local output = orchlua.null
     if p.reporter then
       local told = orchlua.object { { "completed", state.completed }, { "failed", state.failed } }
       output = flow:ask(p.reporter, patterns.fill("Generate task completion report: {done}", { done = told })).output

@@ -59,7 +59,7 @@ return {
       return result
     end)
     local gathered, failed = sorted_out(results)
-    local output
+    local output = orchlua.null
     if #gathered < needed(p.quorum, #p.items) then
       flow:emit("agent:status", { status = "partial_completion", message = ("Gathered %d of %d"):format(#gathered, #p.items) })
     elseif p.synthesizer then
