@@ -35,7 +35,14 @@ describe("the house", function()
     end
   end)
 
+  it("writes patterns against the public modules alone", function()
+    for _, path in ipairs(files("patterns", "*.lua")) do
+      for name in read(path):gmatch 'require%s*%(?"([^"]+)"' do assert.is_true(name == "orchlua" or name == "orchlua.patterns", path .. " requires " .. name) end
+    end
+  end)
+
   it("opens each file with what it is for", function()
+    for _, path in ipairs(files("patterns", "*.lua")) do assert.matches("^%-%- [%u`]", read(path):sub(1, 100), path) end
     for _, path in ipairs(files("lua", "*.lua")) do assert.matches("^%-%- [%u`]", read(path):sub(1, 100), path) end
     for _, path in ipairs(files("core", "*.[ch]")) do assert.matches("^/%* [%u`]", read(path):sub(1, 100), path) end
   end)
@@ -57,7 +64,8 @@ describe("README.md", function()
   end)
 
   it("and the other documents link to files that exist", function()
-    for _, path in ipairs { "README.md", "examples/README.md", "docs/language.md", "docs/architecture.md", "docs/configuration.md", "docs/command.md", "docs/durability.md" } do
+    for _, path in ipairs { "README.md", "examples/README.md", "docs/language.md", "docs/architecture.md", "docs/configuration.md", "docs/command.md", "docs/durability.md",
+      "docs/patterns.md", "docs/library.md" } do
       local folder = path:match "^(.*/)" or ""
       for link in read(path):gmatch "%]%(([^)#:]+)%)" do
         assert.is_truthy(io.open(folder .. link), path .. " links to " .. link)

@@ -320,8 +320,9 @@ end
 ---@param pattern table           the library
 ---@param params table            checked
 function M.start(run, branch, asked, pattern, params)
+  local outer = branch.unit == M.UNIT and run.flows[branch.frame.flow]
   local record = {
-    request = asked.number, site = branch.unit == M.UNIT and run.flows[branch.frame.flow].site or asked.site, started = run.time, pattern = asked.agent_id:match ":(.*)$", params = params,
+    request = asked.number, site = outer and outer.site or asked.site, started = run.time, pattern = asked.agent_id:match ":(.*)$", params = params,
     strands = {}, log = {}, asked = {}, read = {},
   }
   run.flows[asked.number], run.flow_count = record, run.flow_count + 1

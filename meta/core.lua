@@ -1,0 +1,190 @@
+---@meta orchlua.core
+-- What the C modules give, for the Lua language server. A spec compares these names
+-- with the loaded module.
+
+---@class orchlua.core
+---@field value orchlua.core.value
+---@field json orchlua.core.json
+---@field digest orchlua.core.digest
+---@field snapshot orchlua.core.snapshot
+---@field loop orchlua.core.loop
+---@field terminal orchlua.core.terminal
+local core = {}
+
+---@class orchlua.core.value
+---@field null lightuserdata
+---@field Array table
+---@field Object table
+---@field Reply table
+local value = {}
+
+---@param t? any[]
+---@return table
+function value.array(t) end
+
+---@param t? table
+---@return table
+function value.object(t) end
+
+---@param v any
+---@return "null"|"boolean"|"number"|"string"|"array"|"object"|nil
+function value.kind(v) end
+
+---@param v any
+---@param fresh? boolean
+---@return any copy, string? message
+function value.copy(v, fresh) end
+
+---@return boolean
+function value.equal(a, b) end
+
+---@return string
+function value.text(v) end
+
+---@param n number
+---@return string
+function value.number_text(n) end
+
+---@param s string
+---@return string
+function value.utf8(s) end
+
+---@return any value, string? message
+function value.from_lua(v) end
+
+---@class orchlua.core.json
+local json = {}
+
+---@param v any
+---@param indent? integer
+---@return string? text, string? message
+function json.encode(v, indent) end
+
+---@param text string
+---@return any value, string? message, integer? at
+function json.decode(text) end
+
+---@class orchlua.core.digest
+local digest = {}
+
+---@param bytes string
+---@return string hex
+function digest.sha256(bytes) end
+
+---@class orchlua.core.snapshot
+local snapshot = {}
+
+---@param root table
+---@param names table<table, string>
+---@return string bytes
+function snapshot.encode(root, names) end
+
+---@param bytes string
+---@param by_name table<string, table>
+---@return table? root, string? message
+function snapshot.decode(bytes, by_name) end
+
+---@class orchlua.core.terminal
+local terminal = {}
+
+---@param descriptor integer
+---@return boolean
+function terminal.is_terminal(descriptor) end
+
+---@param descriptor integer
+---@return integer? columns, integer? rows
+function terminal.size(descriptor) end
+
+---@class orchlua.core.loop
+local loop = {}
+
+---@return orchlua.core.Loop? loop, table? err
+function loop.new() end
+
+---@return number seconds   since the epoch
+function loop.clock() end
+
+---@class orchlua.core.Loop
+local Loop = {}
+
+---@param seconds? number
+---@return boolean active
+function Loop:turn(seconds) end
+
+---@return number seconds
+function Loop:now() end
+
+---@param seconds number
+function Loop:timer(seconds) end
+
+---@param name string
+---@param callback fun()
+function Loop:signal(name, callback) end
+
+---@return string? name
+function Loop:pending_signal() end
+
+---@param path string
+---@param callback fun()
+function Loop:watch(path, callback) end
+
+---@param options { args: string[], cwd: string?, env: table?, stdin: string?, limit: integer?, grace: number? }
+function Loop:process(options) end
+
+---@param options { method: string?, url: string, headers: table?, body: string?, limit: integer? }
+function Loop:request(options) end
+
+---@param options { path: string }
+---@return orchlua.core.Database? database, table? err
+function Loop:database(options) end
+
+---@param co thread
+function Loop:resume(co, ...) end
+
+---@param callback fun()
+function Loop:defer(callback) end
+
+---@return integer open
+function Loop:handles() end
+
+function Loop:close() end
+
+---@class orchlua.core.Database
+local Database = {}
+
+---@param sql string
+---@return table[]? rows, table? err
+function Database:query(sql, ...) end
+
+---@param sql string
+---@return boolean? ok, table? err
+function Database:execute(sql) end
+
+---@param sql string
+---@return boolean? ok, table? err
+function Database:set_writer(sql) end
+
+---@param sql string
+---@return integer number
+function Database:statement(sql) end
+
+---@param statement integer
+---@param tag integer
+function Database:add(statement, tag, ...) end
+
+---@param statement integer
+---@param tag integer
+function Database:guard(statement, tag, ...) end
+
+---@return integer operations, integer bytes
+function Database:pending() end
+
+---@return table[]? answers, table? err
+function Database:commit() end
+
+---@param callback fun(answers: table[]?, err: table?)
+function Database:commit_later(callback) end
+
+function Database:close() end
+
+return core

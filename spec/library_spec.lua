@@ -1,0 +1,106 @@
+-- The library as its page says: embedded in a host, several runtimes side by side, and
+-- nothing in the docs or the meta file that is not in the code, nor the other way round.
+
+local core = require "orchlua.core"
+local orchlua = require "orchlua"
+local patterns = require "orchlua.patterns"
+local spec_run = require "spec.support.run"
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+local function keys(t)
+  local list = {}
+  for key in pairs(t) do
+    if type(key) == "string" and not key:find "^_" then list[#list + 1] = key end
+  end
+  table.sort(list)
+  return list
+end
+
+describe("the library", function()
+  it("runs its page's example", function()
+    local printed = {}
+    local env = setmetatable({ print = function(...) printed[#printed + 1] = table.concat({ ... }, " ") end }, { __index = _G })
+    assert(load(read("docs/library.md"):match "```lua library\n(.-)```", "=library.md", "t", env))()
+    assert.same({ "completed hello world" }, printed)
+  end)
+
+  it("has runtimes side by side, each with its own agents and runs", function()
+    local program = assert(orchlua.compile 'EVENT completion:async {agent_id: "a", prompt: ""} AS r\nWAIT 0.01\nRETURN r.output')
+    local list = {}
+    for i = 1, 3 do
+      local rt = assert(orchlua.runtime { config = { agents = { a = function() return "agent " .. i end } } })
+      list[i] = { rt = rt, runs = {} }
+      for n = 1, 4 do list[i].runs[n] = assert(rt:start(program, { run_id = "r" .. n })) end
+    end
+    local busy = true
+    while busy do
+      busy = false
+      for _, one in ipairs(list) do busy = one.rt:turn() or busy end
+    end
+    for i, one in ipairs(list) do
+      for _, run in ipairs(one.runs) do assert.equal("agent " .. i, run.result) end
+      one.rt:close()
+    end
+  end)
+
+  it("leaves no global behind", function()
+    local before = keys(_G)
+    spec_run.run('EVENT pattern:pipeline {stages: ["a"]} AS r\nRETURN r', { agents = { ["*"] = function() return "x" end } })
+    assert.same(before, keys(_G))
+  end)
+
+  it("is documented whole: docs/library.md names every public function, and no other", function()
+    local text = read "docs/library.md"
+    for _, name in ipairs(keys(orchlua)) do assert.is_truthy(text:find("orchlua." .. name, 1, true), "orchlua." .. name) end
+    for name in text:gmatch "`orchlua%.([%a_]+)" do assert.is_not_nil(orchlua[name], "orchlua." .. name) end
+    local rt = assert(orchlua.runtime {})
+    for name in text:gmatch "`rt:([%a_]+)" do assert.is_function(rt[name], "rt:" .. name) end
+    rt:close()
+  end)
+
+  it("has a meta file that names what the C modules give", function()
+    local text = read "meta/core.lua"
+    for _, module in ipairs(keys(core)) do
+      for _, name in ipairs(keys(core[module])) do
+        local known = text:find(("function %s.%s("):format(module, name), 1, true) or text:find(("---@field %s "):format(name), 1, true)
+        assert.is_truthy(known, module .. "." .. name)
+      end
+      for name in text:gmatch("function " .. module .. "%.([%a_%d]+)%(") do assert.is_not_nil(core[module][name], module .. "." .. name) end
+    end
+    local loop = core.loop.new()
+    local methods = { Loop = getmetatable(loop).__index, Database = debug.getregistry()["orchlua.database"] }
+    for class, of in pairs(methods) do
+      for _, name in ipairs(keys(of)) do assert.is_truthy(text:find(("function %s:%s("):format(class, name), 1, true), class .. ":" .. name) end
+      for name in text:gmatch("function " .. class .. ":([%a_]+)%(") do assert.is_function(of[name], class .. ":" .. name) end
+    end
+    loop:close()
+  end)
+end)
+
+describe("docs/patterns.md", function()
+  it("has a whole pattern that works", function()
+    local pattern = assert(load(read("docs/patterns.md"):match "```lua pattern\n(.-)```"))()
+    local r = spec_run.result('EVENT pattern:second_opinion {question: "Why?", judge: "j"} AS r\nRETURN r.output', { config = {
+      agents = { j = function() return "2" end, ["*"] = function(request) return request.agent_id .. " says so" end }, patterns = { pattern } } })
+    assert.equal("grace says so", r)
+  end)
+
+  it("names every pattern with its parameters, and every verb of flow", function()
+    local text = read "docs/patterns.md"
+    for _, name in ipairs(patterns.names()) do
+      local line = text:match("\n| `" .. name .. "` |([^\n]+)")
+      assert.is_truthy(line, name)
+      for parameter in pairs(patterns.find(name).params) do assert.is_truthy(line:find("`%[?" .. parameter .. "%]?`"), name .. ": " .. parameter) end
+    end
+    local flow = read "lua/orchlua/run/flow.lua"
+    for verb in flow:gmatch "function Flow:([%a_]+)" do
+      if verb ~= "patterns" then assert.is_truthy(text:find("flow:" .. verb, 1, true), "flow:" .. verb) end
+    end
+  end)
+end)
