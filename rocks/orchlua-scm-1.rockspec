@@ -156,6 +156,7 @@ build = {
     ["orchlua.store.schema"] = "lua/orchlua/store/schema.lua",
     ["orchlua.store.sqlite"] = "lua/orchlua/store/sqlite.lua",
     ["orchlua.store.statements"] = "lua/orchlua/store/statements.lua",
+    ["orchlua.store.where"] = "lua/orchlua/store/where.lua",
     ["orchlua.takeover"] = "lua/orchlua/takeover.lua",
     ["orchlua.task"] = "lua/orchlua/task.lua",
     ["orchlua.patterns.consensus"] = "patterns/consensus.lua",

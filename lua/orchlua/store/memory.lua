@@ -3,6 +3,7 @@
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local where = require "orchlua.store.where"
 
 local value = core.value
 local null = value.null
@@ -37,23 +38,16 @@ local function put(self, type_name, id, properties, time, created)
   return value.copy(entity)
 end
 
--- One level deep: a key of `changes` replaces the key of `properties`.
+-- One level deep: a key of `changes` replaces the key of `properties`; all of them, when
+-- those are no object.
 local function merged(properties, changes)
+  if value.kind(properties) ~= "object" then return changes end
   local result = value.copy(properties)
   for _, key in ipairs(changes) do
     if result[key] == nil then result[#result + 1] = key end
     result[key] = changes[key]
   end
   return result
-end
-
-local function matches(entity, where)
-  for _, key in ipairs(where) do
-    local held = entity.properties[key]
-    if held == nil then held = null end
-    if not value.equal(held, where[key]) then return false end
-  end
-  return true
 end
 
 local actions = {}
@@ -85,7 +79,7 @@ function actions.query(self, type_name, _, data)
   local entities, found = kind_of(self, type_name), value.array {}
   for _, id in ipairs(entities.ids) do
     local entity = entities.by_id[id]
-    if not data.where or matches(entity, data.where) then found[#found + 1] = value.copy(entity) end
+    if where.matches(entity.properties, data.where) then found[#found + 1] = value.copy(entity) end
   end
   return found
 end

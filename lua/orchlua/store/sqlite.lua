@@ -10,6 +10,7 @@ local process = require "orchlua.store.process"
 local queries = require "orchlua.store.queries"
 local schema = require "orchlua.store.schema"
 local statements = require "orchlua.store.statements"
+local where = require "orchlua.store.where"
 
 local json, value = core.json, core.value
 local null = value.null
@@ -431,21 +432,13 @@ local function entity_of(type_name, row)
   }
 end
 
-local function matches(entity, where)
-  for _, key in ipairs(where or {}) do
-    local held = value.kind(entity.properties) == "object" and entity.properties[key]
-    if not held or not value.equal(held, where[key]) then return false end
-  end
-  return true
-end
-
 local function entity_answer(asked)
   local request, rows = asked.request, asked.rows
   if request.action == "query" then
     local found = value.array {}
     for _, row in ipairs(rows) do
       local entity = entity_of(request.type, row)
-      if matches(entity, request.where) then found[#found + 1] = entity end
+      if where.matches(entity.properties, request.where) then found[#found + 1] = entity end
     end
     return { value = found }
   end
@@ -453,7 +446,8 @@ local function entity_answer(asked)
   if request.action == "create" and body == nil then
     return { error = errors.new("entity", ("the entity %s/%s exists already"):format(request.type, request.id)) }
   end
-  return { value = body and json.decode(body) or null }
+  if body == nil then return { value = null } end
+  return { value = (json.decode(body)) }
 end
 
 --- What became of a request about entities that was in flight when its run was left:

@@ -1,0 +1,123 @@
+-- The store in a file: its versions, its leases, and what it forgets.
+
+local core = require "orchlua.core"
+local sqlite = require "orchlua.store.sqlite"
+
+local value = core.value
+
+describe("a store in SQLite", function()
+  local folder, path, loop, open
+  before_each(function()
+    folder = io.popen("mktemp -d -p /dev/shm 2>/dev/null || mktemp -d"):read "l"
+    path, loop, open = folder .. "/s.db", core.loop.new(), {}
+  end)
+  after_each(function()
+    for _, store in ipairs(open) do store:close() end
+    loop:close()
+    os.execute("rm -rf " .. folder)
+  end)
+
+  local function new(options)
+    local store, err = sqlite.open(loop, path, options)
+    if store then open[#open + 1] = store end
+    return store, err
+  end
+
+  local function started(store, id)
+    local lease = assert(store:create({ id = id, title = "t", options = value.object {}, created = 1 }, { name = "p", source = "x", first_line = 1, indent = 0 }))
+    store:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
+    assert(store:commit())
+    return lease
+  end
+
+  local function digest() return io.popen("sha256sum < " .. path):read "l" end
+
+  it("of a newer release, or of something else, is refused and left as it is", function()
+    new():close()
+    open = {}
+    os.execute(("sqlite3 %s 'PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null"):format(path))
+    local before = digest()
+    local none, err = new()
+    assert.is_nil(none)
+    assert.matches("newer release of orchlua %(its version is 99, this one knows %d+%)", err.message)
+    assert.equal(before, digest())
+    path = folder .. "/other.db"
+    os.execute(("sqlite3 %s 'CREATE TABLE mine (x)'"):format(path))
+    before = digest()
+    none, err = new()
+    assert.is_nil(none)
+    assert.matches("is a database of something else", err.message)
+    assert.equal(before, digest())
+  end)
+
+  it("is made once, by however many processes at once", function()
+    local command = ("for i in 1 2 3 4 5 6; do printf 'RETURN %%d' $i | ORCHLUA_STORE=%s %s - --quiet & done; wait"):format(path, require("spec.support.command").path)
+    local out = {}
+    for line in io.popen(command):lines() do out[#out + 1] = line end
+    table.sort(out)
+    assert.equal("1 2 3 4 5 6", table.concat(out, " "))
+  end)
+
+  it("gives a lease to one driver; an older one's part is void", function()
+    local first, second = new(), new()
+    local lease = started(first, "r")
+    local none, err = second:take "r"
+    assert.is_nil(none)
+    assert.equal("lease", err.type)
+    first.db:query("UPDATE driver SET renewed = 0 WHERE number = ?", first.driver)
+    local taken = assert(second:take "r")
+    assert.equal(2, taken.fence)
+    assert.is_true(taken.crashed)
+    first:write(lease, { rows = { { seq = 2, kind = "signal", time = 2 } }, taken = {} })
+    local outcome = assert(first:commit())
+    assert.is_true(outcome.refused[lease])
+    assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
+    first:renew()
+    assert(first:commit())
+  end)
+
+  it("refuses a second run of an id, with all that it wrote", function()
+    local first, second = new(), new()
+    started(first, "r")
+    local lease = assert(second:create({ id = "r", title = "t", options = value.object {}, created = 1 }, { name = "p", source = "x", first_line = 1, indent = 0 }))
+    second:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
+    assert.is_true(assert(second:commit()).refused[lease])
+    assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
+  end)
+
+  it("keeps of the history behind a snapshot what it is told to, and cuts long bodies there", function()
+    local store = new { retention = { rows = 20, days = 30 } }
+    local lease = started(store, "r")
+    local seq = 1
+    for _ = 1, 10 do
+      local rows = {}
+      for i = 1, 10 do
+        seq = seq + 1
+        rows[i] = { seq = seq, kind = "reply", time = 1, request = seq, body = ("b"):rep(1000) }
+      end
+      store:write(lease, { rows = rows, taken = {}, snapshot = { seq = seq, body = "snapshot at " .. seq } })
+      assert(store:commit())
+    end
+    local kept = store:query("SELECT min(seq) AS first, max(seq) AS last, count(*) AS n, max(length(body)) AS longest FROM journal")[1]
+    assert.same({ first = 82, last = 101, n = 20, longest = sqlite.HISTORY_BODY }, kept)
+    local found = assert(store:find "r")
+    local snapshot, rows = store:load(found)
+    assert.equal("snapshot at 101", snapshot.body)
+    assert.equal(0, #rows)
+    assert.equal(20, #store:history(found, 1000))
+    assert.equal(1, store:query("SELECT count(*) AS n FROM snapshot WHERE body IS NOT NULL")[1].n)
+  end)
+
+  it("deletes runs that ended long ago, with all that is theirs", function()
+    local store = new()
+    local lease = started(store, "r")
+    started(store, "other")
+    store:write(lease, { rows = {}, taken = {}, state = { status = "completed", time = 5, steps = 0, released = true } })
+    assert(store:commit())
+    assert.equal(0, store:prune(5))
+    assert.equal(1, store:prune(6))
+    assert.is_false(store:exists "r")
+    assert.is_true(store:exists "other")
+    assert.equal(1, store:query("SELECT count(*) AS n FROM journal")[1].n)
+  end)
+end)
