@@ -166,6 +166,14 @@ describe("with a store, orchlua", function()
     assert.matches("result   \"hello\"", r.out)
   end)
 
+  it("goes on with sub-runs, each where it stood", function()
+    write("child.dsl", 'INPUT n\nEVENT completion:async {agent_id: "a", prompt: "child {{n}}"} AS a\nEVENT completion:async {agent_id: "slow", prompt: "slow {{n}}"} AS b\nRETURN a.output + b.output + b.attempts\n')
+    write("p.dsl", 'EVENT orchestration:run {file: "child.dsl", input: {n: 7}} AS r\nRETURN "parent got " + r\n')
+    local r = shell "$O p.dsl --run-id one --quiet & pid=$!; sleep 0.35; kill -9 $pid; wait $pid 2>/dev/null; $O resume --all; $O show one --output json; $O runs"
+    assert.matches('"result": "parent got <child 7>slow 72"', r.out)
+    assert.matches("one/1 +completed", r.out)
+  end)
+
   it("writes each line of --output events again after a resume, with the same seq", function()
     write("p.dsl", 'EVENT completion:async {agent_id: "a", prompt: "1"} AS a\nTRACK {t: TIMESTAMP()}\nEVENT completion:async {agent_id: "slow", prompt: "2"} AS b\nRETURN b.output\n')
     local r = shell "$O p.dsl --run-id e --output events --quiet >first & pid=$!; sleep 0.3; kill -9 $pid; wait $pid; $O resume e --output events --quiet >second"

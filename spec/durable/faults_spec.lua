@@ -16,14 +16,14 @@ describe("a run whose store fails", function()
   before_each(function() folder = broken.folder() end)
   after_each(function() broken.remove(folder) end)
 
-  for _, fault in ipairs { "full", "io" } do
+  for _, fault in ipairs { "full", "io", "readonly" } do
     it(("stops with a clear error at its last durable state, and goes on later (%s)"):format(fault), function()
       local stopped, full = 0, 0
       for at = 4, 120, 9 do
         local status, text = broken.drive(folder, "start", { fault = fault, at = at })
         local said = text .. io.open(folder .. "/err"):read "a"
         if status == "completed" then break end
-        assert.is_truthy(said:find "disk is full" or said:find "disk I/O error", said)
+        assert.is_truthy(said:find "disk is full" or said:find "disk I/O error" or said:find "readonly" or said:find "unable to open", said)
         if said:find "disk is full" then full = full + 1 end
         if status == "stopped" then stopped = stopped + 1 end
         local finished = broken.finish(folder)

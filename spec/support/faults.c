@@ -4,7 +4,8 @@
  *   kill   the process dies by SIGKILL, before the write
  *   torn   half of the write is done, then the process dies
  *   full   this write and all that follow fail with ENOSPC
- *   io     this write and all that follow fail with EIO */
+ *   io     this write and all that follow fail with EIO
+ *   readonly   … with EROFS, as on a disk that was mounted read-only meanwhile */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -38,6 +39,7 @@ static int fault(int file)
   if (number < chosen) return 0;
   if (strcmp(kind, "full") == 0) return ENOSPC;
   if (strcmp(kind, "io") == 0) return EIO;
+  if (strcmp(kind, "readonly") == 0) return EROFS;
   if (number > chosen) return 0;
   if (strcmp(kind, "torn") == 0) return -1;
   kill(getpid(), SIGKILL);
