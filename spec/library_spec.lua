@@ -91,6 +91,15 @@ describe("docs/patterns.md", function()
     assert.equal("grace says so", r)
   end)
 
+  it("has a program in Lua that uses one", function()
+    local printed = {}
+    local env = setmetatable({ print = function(...) printed[#printed + 1] = table.concat({ ... }, " ") end }, { __index = _G })
+    assert(load(read("docs/patterns.md"):match "```lua from lua\n(.-)```", "=patterns.md", "t", env))()
+    assert.same({ "approved 1" }, printed)
+    for _, name in ipairs(patterns.names()) do assert(orchlua.pattern(name)) end
+    assert.is_nil(orchlua.pattern "nobody")
+  end)
+
   it("names every pattern with its parameters, and every verb of flow", function()
     local text = read "docs/patterns.md"
     for _, name in ipairs(patterns.names()) do

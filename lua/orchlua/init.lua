@@ -4,8 +4,10 @@
 
 local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"
+local errors = require "orchlua.error"
 local io = require "orchlua.io"
 local literate = require "orchlua.dsl.literate"
+local patterns = require "orchlua.patterns"
 local runtime = require "orchlua.runtime"
 local task = require "orchlua.task"
 
@@ -22,6 +24,31 @@ local M = { null = value.null, _VERSION = "0.1.0" }
 function M.compile(source, options)
   if type(source) ~= "string" then error("orchlua.compile takes the program's text", 2) end
   return compiler.compile(source, options)
+end
+
+-- The text of a program that calls a pattern: a parameter that is not given is null, as if left out.
+local function pattern_source(pattern)
+  local names, inputs, fields = {}, {}, {}
+  for name in pairs(pattern.params) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    inputs[i] = ("INPUT %s = null\n"):format(name)
+    fields[i] = ("%s: %s"):format(name, name)
+  end
+  return ("%sEVENT pattern:%s {%s} AS outcome\nRETURN outcome.result\n"):format(table.concat(inputs), pattern.name, table.concat(fields, ", "))
+end
+
+--- A program that calls one pattern; its inputs are the pattern's parameters, its result is the pattern's:
+--- `rt:start(orchlua.pattern "consensus", { input = { participants = …, proposal = … } })`.
+---@param name string
+---@param options? { patterns: table? }   the configuration's `patterns`, for one of those
+---@return orchlua.Program? program, orchlua.Error? err
+function M.pattern(name, options)
+  local pattern, err = patterns.find(name, options and options.patterns)
+  if not pattern then return nil, err end
+  local program, wrong = compiler.compile(pattern_source(pattern), { name = "pattern:" .. name })
+  if program then return program end
+  return nil, errors.new("pattern", ("the pattern `%s` cannot be called from Lua: %s"):format(name, wrong[1].message))
 end
 
 --- Makes a runtime; `orchlua.runtime { config = { agents = … } }`.
