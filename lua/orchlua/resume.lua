@@ -101,6 +101,18 @@ function M.wake(runtime, id, shell)
   return run
 end
 
+local function has_ended(found)
+  return errors.new("run", ("the run `%s` has ended: %s"):format(found.id, found.status))
+end
+
+-- The run behind a lease that was just taken; until then another process may have ended it.
+local function taken_up(runtime, found)
+  if ENDED[found.status] then return nil, has_ended(found) end
+  local program, err = compile(runtime, found)
+  if not program then return nil, err end
+  return restored(runtime, found, program)
+end
+
 --- Goes on with a run.
 ---@param runtime orchlua.Runtime   one with a journal
 ---@param id string
@@ -108,13 +120,11 @@ end
 ---@return orchlua.Run? run, orchlua.Error? err
 function M.run(runtime, id, options)
   local found, err = runtime.store:find(id)
-  if not found then return nil, err end
-  if ENDED[found.status] then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, found.status)) end
-  local program, problem = compile(runtime, found)
-  if not program then return nil, problem end
+  if found and ENDED[found.status] then err = has_ended(found) end
+  if err then return nil, err end
   found, err = runtime.store:take(id)
   if not found then return nil, err end
-  local run, lease = restored(runtime, found, program)
+  local run, lease = taken_up(runtime, found)
   local refused = not run and lease or options.program and hand_over(runtime, run, lease, options.program)
   if refused then
     runtime.store:release(found)
