@@ -34,7 +34,8 @@ local function waits_for(run, branch)
   if wait.mail then
     return ("awaits a message%s%s"):format(wait.from and " from " .. table.concat(wait.from, ", ") or "", left and ", with a time-out" .. until_when or "")
   end
-  if branch.children then return ("waits for its %d branches"):format(branch.children.live) end
+  local children = branch.children
+  if children then return ("waits for its %d branch%s"):format(children.live, children.live == 1 and "" or "es") end
   return "waits" .. until_when
 end
 

@@ -300,6 +300,8 @@ M.UNIT = { id = "strand", kind = "strand", names = {}, fn = step }
 
 --- Begins a parallel child of a strand.
 function M.UNIT.begin(run, parent, child, position)
+  local item = run.players[parent.frame.flow].children[parent.frame.strand].items[position + 1]
+  if type(item) == "string" or type(item) == "number" then child.label = value.text(item) end
   add_strand(run.flows[parent.frame.flow], child, parent.frame.strand, position)
 end
 

@@ -280,7 +280,7 @@ end
 
 --- Takes a row: branches become ready.
 function Run:take(row)
-  self.row, self.time, self.readings = row, row.time, false
+  self.row, self.time, self.readings, self.current = row, row.time, false, nil
   if self.status == "running" or row.kind == "resume" then arrivals[row.kind](self, row) end
 end
 
