@@ -2,9 +2,9 @@
  * the answer as it comes. libcurl's multi interface tells which sockets and
  * which time it waits for, libuv waits for them. libcurl's callbacks put what
  * comes into the request's buffers; a body that nobody reads is paused. */
+#include "curl.h"
 #include "loop.h"
 
-#include <curl/curl.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -76,7 +76,7 @@ static void finish_requests(struct web *web);
 static void act(struct web *web, curl_socket_t file, int events)
 {
   int running;
-  curl_multi_socket_action(web->multi, file, events, &running);
+  orchlua_curl()->multi_socket_action(web->multi, file, events, &running);
   finish_requests(web);
 }
 
@@ -101,7 +101,7 @@ static struct watch *new_watch(struct web *web, curl_socket_t file)
     return NULL;
   }
   watch->poll.data = watch;
-  curl_multi_assign(web->multi, file, watch);
+  orchlua_curl()->multi_assign(web->multi, file, watch);
   return watch;
 }
 
@@ -113,7 +113,7 @@ static int on_socket(CURL *easy, curl_socket_t file, int what, void *data, void 
   struct watch *watch = known;
   if (what == CURL_POLL_REMOVE) {
     if (watch != NULL) uv_close((uv_handle_t *)&watch->poll, free_watch);
-    curl_multi_assign(web->multi, file, NULL);
+    orchlua_curl()->multi_assign(web->multi, file, NULL);
     return 0;
   }
   if (watch == NULL) watch = new_watch(web, file);
@@ -153,11 +153,10 @@ static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct cur
 
 /* Once in a process. A thread of libcurl's that looks a name up may outlive its
  * loop, so this library and what it needs stay loaded. */
-static void start_curl(void)
+static void stay_loaded(void)
 {
   Dl_info self;
   if (dladdr(&orchlua_request, &self) != 0) dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-  curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 static void free_uv(uv_handle_t *handle) { free(handle); }
@@ -167,22 +166,22 @@ static struct web *get_web(struct loop *loop)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   if (loop->web != NULL) return loop->web;
-  pthread_once(&once, start_curl);
+  pthread_once(&once, stay_loaded);
   struct web *web = calloc(1, sizeof *web);
   if (web == NULL) return NULL;
   web->loop = loop;
   web->timer = malloc(sizeof *web->timer);
   if (web->timer == NULL) goto no_timer;
-  web->multi = curl_multi_init();
+  web->multi = orchlua_curl()->multi_init();
   if (web->multi == NULL) goto no_multi;
   uv_timer_init(&loop->uv, web->timer);
   web->timer->data = web;
-  curl_multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-  curl_multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
-  curl_multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
-  curl_multi_setopt(web->multi, CURLMOPT_TIMERDATA, web);
-  curl_multi_setopt(web->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
-  curl_multi_setopt(web->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
+  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
+  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
+  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_TIMERDATA, web);
+  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
+  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
   loop->web = web;
   return web;
 no_multi:
@@ -197,24 +196,24 @@ void orchlua_close_web(struct loop *loop)
   struct web *web = loop->web;
   if (web == NULL) return;
   loop->web = NULL;
-  while (web->idle_count > 0) curl_easy_cleanup(web->idle[--web->idle_count]);
-  curl_multi_cleanup(web->multi);
+  while (web->idle_count > 0) orchlua_curl()->easy_cleanup(web->idle[--web->idle_count]);
+  orchlua_curl()->multi_cleanup(web->multi);
   uv_close((uv_handle_t *)web->timer, free_uv);
   free(web);
 }
 
 static CURL *take_easy(struct web *web)
 {
-  return web->idle_count > 0 ? web->idle[--web->idle_count] : curl_easy_init();
+  return web->idle_count > 0 ? web->idle[--web->idle_count] : orchlua_curl()->easy_init();
 }
 
 static void give_easy(struct web *web, CURL *easy)
 {
   if (web->idle_count == IDLE_EASY) {
-    curl_easy_cleanup(easy);
+    orchlua_curl()->easy_cleanup(easy);
     return;
   }
-  curl_easy_reset(easy);
+  orchlua_curl()->easy_reset(easy);
   web->idle[web->idle_count++] = easy;
 }
 
@@ -223,12 +222,12 @@ static void detach(struct request *request)
 {
   if (request->easy == NULL) return;
   struct web *web = request->handle.loop->web;
-  curl_multi_remove_handle(web->multi, request->easy);
+  orchlua_curl()->multi_remove_handle(web->multi, request->easy);
   give_easy(web, request->easy);
   request->easy = NULL;
-  curl_slist_free_all(request->lines);
+  orchlua_curl()->slist_free_all(request->lines);
   request->lines = NULL;
-  curl_url_cleanup(request->url);
+  orchlua_curl()->url_cleanup(request->url);
   request->url = NULL;
 }
 
@@ -245,7 +244,7 @@ static void take_head(struct request *request)
   char *url = NULL;
   if (request->has_head || request->status == 0) return;
   request->has_head = true;
-  curl_easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
+  orchlua_curl()->easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
   if (url != NULL) request->answered = strdup(url);
   wake(request, WANT_HEAD);
 }
@@ -311,16 +310,16 @@ static size_t on_body(char *piece, size_t unit, size_t count, void *data)
 static void note_host(struct request *request)
 {
   char *url = NULL, *host = NULL, *port = NULL;
-  CURLU *parts = curl_url();
-  curl_easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
-  if (parts != NULL && url != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
-    curl_url_get(parts, CURLUPART_HOST, &host, 0);
-    curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+  CURLU *parts = orchlua_curl()->url();
+  orchlua_curl()->easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
+  if (parts != NULL && url != NULL && orchlua_curl()->url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
+    orchlua_curl()->url_get(parts, CURLUPART_HOST, &host, 0);
+    orchlua_curl()->url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
   }
   snprintf(request->host, sizeof request->host, "%s:%s", host != NULL ? host : "the server", port != NULL ? port : "?");
-  curl_free(host);
-  curl_free(port);
-  curl_url_cleanup(parts);
+  orchlua_curl()->free(host);
+  orchlua_curl()->free(port);
+  orchlua_curl()->url_cleanup(parts);
 }
 
 static void note_failure(struct request *request, CURLcode code)
@@ -329,9 +328,9 @@ static void note_failure(struct request *request, CURLcode code)
   request->code = code;
   note_host(request);
   if (code != CURLE_COULDNT_CONNECT) return;
-  curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+  orchlua_curl()->easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
   if (number == 0) number = request->no_socket;
-  const char *reason = number != 0 ? uv_strerror(uv_translate_sys_error((int)number)) : curl_easy_strerror(code);
+  const char *reason = number != 0 ? uv_strerror(uv_translate_sys_error((int)number)) : orchlua_curl()->easy_strerror(code);
   snprintf(request->detail, sizeof request->detail, "%s", reason);
 }
 
@@ -339,10 +338,10 @@ static void finish_requests(struct web *web)
 {
   CURLMsg *message;
   int left;
-  while ((message = curl_multi_info_read(web->multi, &left)) != NULL) {
+  while ((message = orchlua_curl()->multi_info_read(web->multi, &left)) != NULL) {
     struct request *request = NULL;
     if (message->msg != CURLMSG_DONE) continue;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
+    orchlua_curl()->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
     if (message->data.result != CURLE_OK) note_failure(request, message->data.result);
     else take_head(request);
     detach(request);
@@ -422,7 +421,7 @@ static void push_lines(lua_State *L)
 
 static bool add_line(struct request *request, const char *line)
 {
-  struct curl_slist *lines = curl_slist_append(request->lines, line);
+  struct curl_slist *lines = orchlua_curl()->slist_append(request->lines, line);
   if (lines != NULL) request->lines = lines;
   return lines != NULL;
 }
@@ -455,11 +454,11 @@ static bool take_lines(lua_State *L, int index, struct request *request)
 static CURLcode take_part(CURL *easy, CURLU *url, CURLUPart part, CURLoption option)
 {
   char *text = NULL;
-  CURLUcode code = curl_url_get(url, part, &text, CURLU_URLDECODE);
+  CURLUcode code = orchlua_curl()->url_get(url, part, &text, CURLU_URLDECODE);
   if (code != CURLUE_OK) return code == CURLUE_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_OK;
-  CURLcode result = curl_easy_setopt(easy, option, text);
-  curl_free(text);
-  curl_url_set(url, part, NULL, 0);
+  CURLcode result = orchlua_curl()->easy_setopt(easy, option, text);
+  orchlua_curl()->free(text);
+  orchlua_curl()->url_set(url, part, NULL, 0);
   return result;
 }
 
@@ -471,41 +470,41 @@ static void set_method(CURL *easy, const struct wish *wish)
   for (size_t i = 0; i < sizeof with_body / sizeof *with_body; i++)
     has_body = has_body || strcmp(wish->method, with_body[i]) == 0;
   if (has_body) {
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wish->body_size);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, wish->body != NULL ? wish->body : "");
+    orchlua_curl()->easy_setopt(easy, CURLOPT_POST, 1L);
+    orchlua_curl()->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wish->body_size);
+    orchlua_curl()->easy_setopt(easy, CURLOPT_POSTFIELDS, wish->body != NULL ? wish->body : "");
   } else if (strcmp(wish->method, "HEAD") == 0) {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    orchlua_curl()->easy_setopt(easy, CURLOPT_NOBODY, 1L);
     return;
   }
   if (strcmp(wish->method, has_body ? "POST" : "GET") != 0)
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wish->method);
+    orchlua_curl()->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wish->method);
 }
 
 static void set_callbacks(CURL *easy, struct request *request)
 {
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->detail);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_PRIVATE, request);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_ERRORBUFFER, request->detail);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_HEADERDATA, request);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_WRITEDATA, request);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
 }
 
 static void set_protocol(CURL *easy, bool is_secure)
 {
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "orchlua");
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name's look-up that is given up */
+  orchlua_curl()->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  orchlua_curl()->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  orchlua_curl()->easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_USERAGENT, "orchlua");
+  orchlua_curl()->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name's look-up that is given up */
   if (!is_secure) return;
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection of HTTP/2 than open another */
+  orchlua_curl()->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection of HTTP/2 than open another */
 }
 
 static CURLcode set_options(struct request *request, const struct wish *wish, bool is_secure)
@@ -514,16 +513,16 @@ static CURLcode set_options(struct request *request, const struct wish *wish, bo
   set_callbacks(easy, request);
   set_protocol(easy, is_secure);
   set_method(easy, wish);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->lines);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, wish->connect_timeout);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_HTTPHEADER, request->lines);
+  orchlua_curl()->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, wish->connect_timeout);
   if (wish->follow > 0) {
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, wish->follow > 100 ? 100L : (long)wish->follow);
+    orchlua_curl()->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    orchlua_curl()->easy_setopt(easy, CURLOPT_MAXREDIRS, wish->follow > 100 ? 100L : (long)wish->follow);
   }
-  CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, request->url);
-  if (code == CURLE_OK && wish->ca_file != NULL) code = curl_easy_setopt(easy, CURLOPT_CAINFO, wish->ca_file);
-  if (code == CURLE_OK && wish->proxy != NULL) code = curl_easy_setopt(easy, CURLOPT_PROXY, wish->proxy);
-  if (code == CURLE_OK && wish->compressed) code = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  CURLcode code = orchlua_curl()->easy_setopt(easy, CURLOPT_CURLU, request->url);
+  if (code == CURLE_OK && wish->ca_file != NULL) code = orchlua_curl()->easy_setopt(easy, CURLOPT_CAINFO, wish->ca_file);
+  if (code == CURLE_OK && wish->proxy != NULL) code = orchlua_curl()->easy_setopt(easy, CURLOPT_PROXY, wish->proxy);
+  if (code == CURLE_OK && wish->compressed) code = orchlua_curl()->easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   if (code == CURLE_OK) code = take_part(easy, request->url, CURLUPART_USER, CURLOPT_USERNAME);
   if (code == CURLE_OK) code = take_part(easy, request->url, CURLUPART_PASSWORD, CURLOPT_PASSWORD);
   return code;
@@ -533,14 +532,14 @@ static CURLcode set_options(struct request *request, const struct wish *wish, bo
 static const char *parse_url(struct request *request, const char *text, bool *is_secure)
 {
   char *scheme = NULL;
-  request->url = curl_url();
+  request->url = orchlua_curl()->url();
   if (request->url == NULL) return "not enough memory";
-  CURLUcode code = curl_url_set(request->url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
-  if (code == CURLUE_OK) code = curl_url_get(request->url, CURLUPART_SCHEME, &scheme, 0);
-  if (code != CURLUE_OK) return curl_url_strerror(code);
+  CURLUcode code = orchlua_curl()->url_set(request->url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+  if (code == CURLUE_OK) code = orchlua_curl()->url_get(request->url, CURLUPART_SCHEME, &scheme, 0);
+  if (code != CURLUE_OK) return orchlua_curl()->url_strerror(code);
   *is_secure = strcmp(scheme, "https") == 0;
   bool is_known = *is_secure || strcmp(scheme, "http") == 0;
-  curl_free(scheme);
+  orchlua_curl()->free(scheme);
   return is_known ? NULL : "only http and https addresses can be asked";
 }
 
@@ -555,9 +554,9 @@ static const char *start(struct loop *loop, struct request *request, const struc
   if (easy == NULL) return "not enough memory";
   request->easy = easy;
   CURLcode code = set_options(request, wish, is_secure);
-  if (code != CURLE_OK) return curl_easy_strerror(code);
-  CURLMcode added = curl_multi_add_handle(web->multi, easy);
-  return added == CURLM_OK ? NULL : curl_multi_strerror(added);
+  if (code != CURLE_OK) return orchlua_curl()->easy_strerror(code);
+  CURLMcode added = orchlua_curl()->multi_add_handle(web->multi, easy);
+  return added == CURLM_OK ? NULL : orchlua_curl()->multi_strerror(added);
 }
 
 /* loop:request{…}: a handle, or nil and an error. */
@@ -568,6 +567,7 @@ int orchlua_loop_request(lua_State *L)
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   read_wish(L, &wish);
+  if (orchlua_curl() == NULL) return orchlua_failure(L, "system", "HTTP needs libcurl (libcurl.so.4), which cannot be loaded here");
   push_lines(L);
   int lines = lua_gettop(L);
   struct request *request = orchlua_new_handle(L, &orchlua_request, sizeof *request);
@@ -587,8 +587,8 @@ static void request_end(struct handle *handle)
 {
   struct request *request = (struct request *)handle;
   detach(request);
-  curl_slist_free_all(request->lines);
-  curl_url_cleanup(request->url);
+  orchlua_curl()->slist_free_all(request->lines);
+  orchlua_curl()->url_cleanup(request->url);
   orchlua_release(&request->head);
   orchlua_release(&request->body);
   free(request->answered);
@@ -598,7 +598,7 @@ static void request_end(struct handle *handle)
 static const char *describe(const struct request *request)
 {
   if (request->head_too_large) return "the headers of the answer are too large";
-  return request->detail[0] != '\0' ? request->detail : curl_easy_strerror(request->code);
+  return request->detail[0] != '\0' ? request->detail : orchlua_curl()->easy_strerror(request->code);
 }
 
 static int push_failure(lua_State *L, const struct request *request)
@@ -700,7 +700,7 @@ static void go_on(struct request *request)
   if (!request->paused) return;
   request->paused = false;
   if (request->easy == NULL) return;
-  CURLcode code = curl_easy_pause(request->easy, CURLPAUSE_CONT);
+  CURLcode code = orchlua_curl()->easy_pause(request->easy, CURLPAUSE_CONT);
   if (code == CURLE_OK) return;
   note_failure(request, code);
   detach(request);

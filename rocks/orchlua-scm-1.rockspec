@@ -33,6 +33,7 @@ build = {
         "core/batch.c",
         "core/convert.c",
         "core/core.c",
+        "core/curl.c",
         "core/database.c",
         "core/digest.c",
         "core/http.c",
@@ -49,7 +50,7 @@ build = {
         -- end of sources
       },
       defines = { "_GNU_SOURCE" },
-      libraries = { "uv", "curl", "crypto", "sqlite3" },
+      libraries = { "uv", "crypto", "sqlite3" },
       incdirs = { "$(UV_INCDIR)", "$(CURL_INCDIR)", "$(CRYPTO_INCDIR)", "$(SQLITE_INCDIR)" },
       libdirs = { "$(UV_LIBDIR)", "$(CURL_LIBDIR)", "$(CRYPTO_LIBDIR)", "$(SQLITE_LIBDIR)" },
     },

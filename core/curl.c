@@ -1,0 +1,43 @@
+/* Loads libcurl; see curl.h. */
+#include "curl.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Set once, before any of it is used. */
+static struct orchlua_curl functions;
+static const struct orchlua_curl *loaded;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static const char *const names[] = {
+#define NAME(name) "curl_" #name,
+  ORCHLUA_CURL_FUNCTIONS(NAME)
+#undef NAME
+};
+
+static const size_t places[] = {
+#define PLACE(name) offsetof(struct orchlua_curl, name),
+  ORCHLUA_CURL_FUNCTIONS(PLACE)
+#undef PLACE
+};
+
+/* It is never closed: libcurl's global state lives as long as the process. */
+static void load(void)
+{
+  void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) return;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    void *function = dlsym(library, names[i]);
+    if (function == NULL) return;
+    memcpy((char *)&functions + places[i], &function, sizeof function);
+  }
+  if (functions.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) loaded = &functions;
+}
+
+const struct orchlua_curl *orchlua_curl(void)
+{
+  pthread_once(&once, load);
+  return loaded;
+}
