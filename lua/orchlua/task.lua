@@ -2,6 +2,8 @@
 -- stopping the loop. Coroutines that ended well are used again. Which call a
 -- coroutine works for is known here, so that `orchlua.ask` and its like find it.
 
+local resume, yield = coroutine.resume, coroutine.yield
+
 local M = {}
 
 ---@class orchlua.Tasks
@@ -22,24 +24,27 @@ function M.context()
 end
 
 -- A task that was stopped while it ran itself tells nobody how it ended.
-local function work(self, co)
+local function work(idle, co)
   while true do
-    local fn, argument, extra, done = coroutine.yield()
-    local context = contexts[co]
+    local context, fn, argument, extra, done = yield()
     local ok, result = pcall(fn, argument, extra)
     if contexts[co] == context then
       contexts[co] = nil
       done(context, ok, result)
     end
-    self.idle[#self.idle + 1] = co
+    idle[#idle + 1] = co
   end
 end
 
-local function take(self)
-  local co = table.remove(self.idle)
-  if co then return co end
-  co = coroutine.create(work)
-  assert(coroutine.resume(co, self, co))
+local function take(idle)
+  local last = #idle
+  if last > 0 then
+    local co = idle[last]
+    idle[last] = nil
+    return co
+  end
+  local co = coroutine.create(work)
+  assert(resume(co, idle, co))
   return co
 end
 
@@ -49,9 +54,9 @@ end
 ---@param done fun(context: table, ok: boolean, result: any)
 ---@return thread
 function Tasks:start(context, fn, argument, extra, done)
-  local co = take(self)
+  local co = take(self.idle)
   contexts[co] = context
-  local ok, message = coroutine.resume(co, fn, argument, extra, done)
+  local ok, message = resume(co, context, fn, argument, extra, done)
   if not ok then error(message, 0) end
   return co
 end

@@ -11,7 +11,7 @@ local optimizer = require "orchlua.optimizer"
 local reply = require "orchlua.run.reply"
 
 local json, value = core.json, core.value
-local null = value.null
+local copy, null = value.copy, value.null
 
 local M = {}
 
@@ -71,7 +71,6 @@ local NO_OPTIONS = {}
 ---@field site integer
 ---@field home orchlua.Mailbox   where its reply goes when nobody waits for it
 ---@field awaited boolean
----@field raises boolean    a failure raises where it was sent
 ---@field options table     what the event's data asks of the runtime
 ---@field quiet? boolean    it is answered with a value of its own, not with a reply
 ---@field attempt integer   the try that is made, or was last
@@ -79,12 +78,10 @@ local NO_OPTIONS = {}
 
 -- Sends a request: an effect in the outbox. `AS` waits for its reply.
 local function send(run, branch, site, asked)
-  local number = run.request_count + 1
+  local number, outbox = run.request_count + 1, run.outbox
   run.request_count, run.request_total = number, run.request_total + 1
-  asked.number = number
-  asked.key = run.id .. "/" .. number
+  asked.number, asked.key = number, run.id .. "/" .. number
   run.requests[number] = asked
-  local outbox = run.outbox
   outbox[#outbox + 1] = asked
   if branch == run.main then run.last, run.last_request = nil, number end
   if asked.awaited then
@@ -96,12 +93,9 @@ local function send(run, branch, site, asked)
 end
 
 local function request(run, branch, site, kind, agent_id, prompt, data)
-  local place = run.program.sites[site]
-  local options = NO_OPTIONS
-  if #data > 2 and data ~= null then options = options_of(data) end
   return {
     effect = "request", kind = kind, number = 0, key = "", agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = place.awaited, raises = place.raises, options = options, attempt = 1,
+    site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = #data > 2 and options_of(data) or NO_OPTIONS, attempt = 1,
   }
 end
 
@@ -149,16 +143,16 @@ local builtin = {}
 
 -- Whether the policy allows an agent; remembered, since runs ask the same ones again.
 local function check_agent(run, agent_id)
-  if run.allowed[agent_id] then return end
   local allowed, rule = config.allows_agent(run.config, agent_id)
   if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
   run.allowed[agent_id] = true
 end
 
 builtin["completion:async"] = function(run, branch, site, name, data)
-  local agent_id, prompt = object(data, name).agent_id, data.prompt
-  if type(agent_id) ~= "string" or agent_id == "" then text_field(data, "agent_id", name) end
-  check_agent(run, agent_id)
+  local agent_id = type(data) == "table" and data.agent_id
+  if type(agent_id) ~= "string" or agent_id == "" then text_field(object(data, name), "agent_id", name) end
+  if not run.allowed[agent_id] then check_agent(run, agent_id) end
+  local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
   local asked = send(run, branch, site, request(run, branch, site, "agent", agent_id, prompt, data))
   run.usage.requests = run.usage.requests + 1
@@ -206,7 +200,7 @@ local function entity_event(action)
     local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
     if action == "replace" then parts.properties = data.properties or null end
     local asked = request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
-    asked.quiet, asked.raises = true, true
+    asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
     send(run, branch, site, asked)
     tell(run, name, asked, data)
@@ -249,7 +243,7 @@ local function handled(run, branch, site, name, data, handler)
   local is_object = value.kind(data) == "object"
   local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
   local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
-    is_object and data or null)
+    is_object and data or NO_OPTIONS)
   asked.data, asked.quiet = data, handler.kind == "lua"
   tell(run, name, send(run, branch, site, asked), data)
 end
@@ -272,9 +266,9 @@ end
 --- Raises an event in a branch at a site.
 function M.raise(run, branch, site, name, data)
   if type(data) == "table" then
-    local copy, message = value.copy(data, run.program.sites[site].fresh)
-    if copy == nil then errors.raise("limit", "the event's data is " .. message) end
-    data = copy
+    local copied, message = copy(data, run.program.sites[site].fresh)
+    if copied == nil then errors.raise("limit", "the event's data is " .. message) end
+    data = copied
   end
   local action = run.actions[name]
   if not action then
@@ -300,9 +294,10 @@ local function as_error(asked, row)
 end
 
 local function awaited_answer(run, asked, branch, result, row)
+  if not row.error then return run:wake(branch, result) end
   local on_error = asked.options.on_error
-  local raises = on_error == "raise" or on_error == nil and (asked.raises or asked.quiet)
-  if row.error and raises then return run:throw(branch, as_error(asked, row), asked.site, asked) end
+  local raises = on_error == "raise" or on_error == nil and (asked.quiet or run.program.sites[asked.site].raises)
+  if raises then return run:throw(branch, as_error(asked, row), asked.site, asked) end
   run:wake(branch, result)
 end
 

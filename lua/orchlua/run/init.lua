@@ -57,7 +57,7 @@ function M.new(options)
     listener = options.listener, telling = false, recording = false, keeps = false, event_handler = options.event_handler, interrupted = options.interrupted,
     on_row = options.on_row, max_steps = options.max_steps or M.MAX_STEPS,
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
-    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
+    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, replay = false,
     mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = { requests = 0 }, signal_count = 0,
@@ -114,24 +114,19 @@ end
 local function next_ready(self)
   local first = self.ready_first
   if first > self.ready_last then
-    self.ready_first, self.ready_last = 1, 0
+    self.ready_first, self.ready_last, self.awake = 1, 0, false
     return nil
   end
-  local branch = self.ready[first]
-  self.ready[first] = nil
-  self.ready_first = first + 1
+  local ready = self.ready
+  local branch = ready[first]
+  ready[first], self.ready_first = nil, first + 1
   return branch
 end
 
 local function resume_branches(self)
-  local left = RESUMES_AT_ONCE
-  while left > 0 do
+  for _ = 1, RESUMES_AT_ONCE do
     local branch = next_ready(self)
-    if not branch then
-      self.awake = false
-      return
-    end
-    left = left - 1
+    if not branch then return end
     self.current, self.charged, self.granted = branch, 0, self.slice
     local v = branch.value
     branch.value = nil
@@ -160,23 +155,25 @@ function Run:stop(err)
 end
 
 -- Nothing is ready: what the row led to is complete.
-local function rest(self)
-  self:settle()
+local function rest(self, row)
+  if self.request_total == 0 then self:settle() end
   if self.awake then return end
-  local row = self.row
-  if row then
-    self.row = false
-    if self.at_rest then self.at_rest(self, row) end
-  end
+  self.row = false
+  if self.at_rest then self.at_rest(self, row) end
 end
 
-local function next_arrival(self)
+-- Takes the row that came first; false when none is left.
+local function take_next(self)
   local first = self.arrivals_first
-  if first > self.arrivals_last then return nil end
-  local row = self.arrivals[first]
-  self.arrivals[first] = nil
-  self.arrivals_first = first + 1
-  return row
+  if first > self.arrivals_last then
+    self.arrivals_first, self.arrivals_last = 1, 0
+    return false
+  end
+  local arrived = self.arrivals
+  local row = arrived[first]
+  arrived[first], self.arrivals_first = nil, first + 1
+  Run.take(self, row)
+  return true
 end
 
 --- Goes on: resumes the branches that are ready, a bounded number of them, then takes
@@ -185,17 +182,15 @@ end
 function Run:drive()
   repeat
     if self.awake then resume_all(self) end
-    if not self.awake then rest(self) end
+    if self.row and not self.awake then rest(self, self.row) end
     if self.awake then return end
-    local row = next_arrival(self)
-    if row then self:take(row) end
-  until not row
+  until not take_next(self)
 end
 
--- With nothing left to run, the run is over, waits, or can never go on.
+-- With nothing left to run, and nothing asked, the run is over, waits, or can never go on.
 function Run:settle()
   if self.status ~= "running" then return end
-  if self.main_ended and self.request_total == 0 then return self:finish() end
+  if self.main_ended then return self:finish() end
   if next(self.branches) and self:stuck() then
     local waiter = self.waiters[1]
     self:throw(waiter, errors.new("stuck", "this AWAIT can never be answered: no reply is outstanding"), waiter.site)

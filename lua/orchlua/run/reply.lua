@@ -7,7 +7,7 @@ local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
 
 local json, value = core.json, core.value
-local null, Reply = value.null, value.Reply
+local null, Reply, utf8 = value.null, value.Reply, value.utf8
 
 local M = {}
 
@@ -43,14 +43,15 @@ end
 ---@param answer string|table|number|boolean|nil   from an agent
 ---@return string? text
 ---@return string? message   when it is no value
-function M.text(answer)
-  if type(answer) == "string" then return value.utf8(answer) end
+local function text_of(answer)
+  if type(answer) == "string" then return utf8(answer) end
   local converted, message = value.from_lua(answer)
   if converted == nil then return nil, message end
   if converted == null then return "" end
   if type(converted) ~= "table" then return value.text(converted) end
   return json.encode(converted)
 end
+M.text = text_of
 
 local function value_text(answer)
   local converted, message = value.from_lua(answer)
@@ -80,7 +81,7 @@ end
 function M.row(asked, answer, err, attempts, duration, time)
   local body, message
   if not err then
-    if asked.quiet then body, message = value_text(answer) else body, message = M.text(answer) end
+    if asked.quiet then body, message = value_text(answer) else body, message = text_of(answer) end
     if not body then err = not_a_value(asked, message) end
   end
   return { kind = "reply", request = asked.number, body = body, error = err and kept(err), attempts = attempts or 1, duration = duration or 0,
