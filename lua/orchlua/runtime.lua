@@ -164,6 +164,14 @@ local function unique_id(self)
   return id
 end
 
+-- Puts a run among those to be driven.
+local function touch(self, run)
+  if run.touched then return end
+  local awake = self.awake
+  run.touched = true
+  awake[#awake + 1] = run
+end
+
 --- Makes a run that is not started: `resume` fills it with what it was.
 function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
@@ -171,9 +179,7 @@ function Runtime:new_run(id, program, inputs, options)
     id = id, program = program, inputs = inputs, seed = options.seed, clock = self.clock, config = policy.narrow(self.config, options.front),
     functions = self.functions, max_steps = options.max_steps, listener = self.options.on_record,
     event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
-    on_row = function(touched)
-      if not touched.touched then self:touch(touched) end
-    end,
+    on_row = function(touched) touch(self, touched) end,
   }
   run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
   return run
@@ -225,7 +231,7 @@ function Runtime:start(program, options)
   end
   self:adopt(run)
   run:start()
-  self:touch(run)
+  touch(self, run)
   return run
 end
 
@@ -254,14 +260,6 @@ function Runtime:jitter()
   local number
   number, self.jitter_state = random.next(self.jitter_state)
   return number
-end
-
---- Puts a run among those to be driven.
-function Runtime:touch(run)
-  if not run.touched then
-    run.touched = true
-    self.awake[#self.awake + 1] = run
-  end
 end
 
 -- Effects -----------------------------------------------------------------------
@@ -344,20 +342,21 @@ effects["try"] = function(self, _, effect)
 end
 
 --- Performs effects in order, emptying the list.
-function Runtime:perform(run, list)
+local function perform(self, run, list)
   for i = 1, #list do
     local effect = list[i]
     list[i] = nil
     effects[effect.effect or "record"](self, run, effect)
   end
 end
+Runtime.perform = perform
 
 -- Takes the outbox of a run in memory; what is put into it meanwhile comes last.
 local function perform_outbox(self, run)
   local outbox = run.outbox
   while #outbox > 0 do
     run.outbox, run.outbox_taken = run.outbox_taken, outbox
-    self:perform(run, outbox)
+    perform(self, run, outbox)
     outbox = run.outbox
   end
 end
@@ -398,7 +397,7 @@ local function drive(self, run)
   run:drive()
   if not self.journal then perform_outbox(self, run) end
   if run.status == "running" then
-    if run.awake then self:touch(run) end
+    if run.awake then touch(self, run) end
   elseif not self.journal or run.status == "stopped" then
     self:ended(run)
   end

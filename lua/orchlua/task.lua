@@ -36,16 +36,10 @@ local function work(idle, co)
   end
 end
 
-local function take(idle)
-  local last = #idle
-  if last > 0 then
-    local co = idle[last]
-    idle[last] = nil
-    return co
-  end
+local function new(idle)
   local co = coroutine.create(work)
   assert(resume(co, idle, co))
-  return co
+  idle[1] = co
 end
 
 --- Runs `fn(argument, extra)` in a coroutine; `done(context, ok, result)` is called when
@@ -54,8 +48,10 @@ end
 ---@param done fun(context: table, ok: boolean, result: any)
 ---@return thread
 function Tasks:start(context, fn, argument, extra, done)
-  local co = take(self.idle)
-  contexts[co] = context
+  local idle = self.idle
+  if #idle == 0 then new(idle) end
+  local co = idle[#idle]
+  idle[#idle], contexts[co] = nil, context
   local ok, message = resume(co, context, fn, argument, extra, done)
   if not ok then error(message, 0) end
   return co

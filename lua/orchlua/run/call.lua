@@ -21,14 +21,11 @@ local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
 local NOWHERE = {}
 
--- The queue of an agent: one for each entry of the configuration.
-local function queue_of(runtime, agent)
-  local found = runtime.queues[agent]
-  if not found then
-    found = queue.new(agent.concurrency or runtime.config.defaults.concurrency, agent.name)
-    runtime.queues[agent] = found
-  end
-  return found
+-- An agent has one queue for all who ask it.
+local function new_queue(runtime, agent)
+  local made = queue.new(agent.concurrency or runtime.config.defaults.concurrency, agent.name)
+  runtime.queues[agent] = made
+  return made
 end
 
 --- The clock that this call's time-outs are kept on.
@@ -64,7 +61,7 @@ local function finish(self, value, err)
   self.ended = true
   if self.timers then end_timers(self) end
   if self.task then self:end_try() end
-  if self.queued then queue_of(self.runtime, self.agent):leave(self) end
+  if self.queued then self.queue:leave(self) end
   self.done(self, value, err)
 end
 
@@ -160,7 +157,7 @@ local function try_timed_out(self)
 end
 
 --- Makes one try.
-function Call:try()
+local function try(self)
   self.attempt = self.attempt + 1
   local agent = self.agent
   local try_timeout = self.request.options.try_timeout or agent.try_timeout
@@ -168,6 +165,7 @@ function Call:try()
   if not agent.latency then return start_task(self) end
   after(self, "latency", agent.latency, clock.REPLY, start_task)
 end
+Call.try = try
 
 --- A time-out of this call: what the event says, else the agent.
 function Call:seconds(name)
@@ -184,7 +182,7 @@ local function admitted(self)
   local runtime = self.runtime
   self.started = runtime.clock:now()
   if runtime.watched then runtime:notice(self, "start") end
-  self:try()
+  try(self)
   if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
 end
 
@@ -197,18 +195,13 @@ end
 
 local function new_call(runtime)
   return setmetatable({
-    runtime = runtime, run = nil, run_id = nil, request = nil, agent = nil, done = nil, attempt = 0, before = 0, path = NOWHERE,
+    runtime = runtime, run = nil, run_id = nil, request = nil, agent = nil, queue = nil, done = nil, attempt = 0, before = 0, path = NOWHERE,
     started = false, ended = false, running = false, queued = false, task = nil, timers = nil, told = nil,
   }, Call)
 end
 
--- A call that is answered before `start` returns, as most agents in Lua do, leaves its
--- table to the next.
-local function leave_to_next(self, runtime)
-  if self.ended and not self.running and not runtime.watched then runtime.spare_call = self end
-end
-
---- Starts a call.
+--- Starts a call. One that is answered before this returns, as most agents in Lua do, leaves
+--- its table to the next.
 ---@param runtime table
 ---@param run orchlua.Run
 ---@param request table
@@ -223,8 +216,13 @@ function M.start(runtime, run, request, path, done)
   local agent, err
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) else agent = runtime.agents:handler(request.agent_id) end
   self.agent = agent
-  if agent then queue_of(runtime, agent):enter(self, admitted, path) else finish(self, nil, err) end
-  leave_to_next(self, runtime)
+  if agent then
+    self.queue = runtime.queues[agent] or new_queue(runtime, agent)
+    self.queue:enter(self, admitted, path)
+  else
+    finish(self, nil, err)
+  end
+  if self.ended and not self.running and not runtime.watched then runtime.spare_call = self end
   return self
 end
 

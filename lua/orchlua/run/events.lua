@@ -283,9 +283,10 @@ end
 -- The value that an answer is: of an agent a reply, of a handler in Lua, an entity or
 -- a sub-run a value of its own.
 local function result_of(asked, row)
+  local body = row.body
   if row.error then return reply.failed(asked, row) end
-  if asked.quiet then return (json.decode(row.body)) end
-  return reply.new(asked, row, row.body, reply.parsed(row.body))
+  if asked.quiet then return (json.decode(body)) end
+  return reply.new(asked, row, body, reply.parsed(body))
 end
 
 local function as_error(asked, row)
@@ -293,8 +294,7 @@ local function as_error(asked, row)
   return errors.new(err.type, err.message, { agent_id = asked.agent_id, attempts = row.attempts, status = err.status, hint = err.hint })
 end
 
-local function awaited_answer(run, asked, branch, result, row)
-  if not row.error then return run:wake(branch, result) end
+local function awaited_error(run, asked, branch, result, row)
   local on_error = asked.options.on_error
   local raises = on_error == "raise" or on_error == nil and (asked.quiet or run.program.sites[asked.site].raises)
   if raises then return run:throw(branch, as_error(asked, row), asked.site, asked) end
@@ -320,8 +320,9 @@ function M.answered(run, asked, row)
     if asked.quiet or row.error then run.last = result else run.last = result.result end
   end
   if asked.awaited then
-    if branch then awaited_answer(run, asked, branch, result, row) end
-    return
+    if not branch then return end
+    if row.error then return awaited_error(run, asked, branch, result, row) end
+    return run:wake(branch, result)
   end
   asked.home.outstanding = math.max(0, asked.home.outstanding - 1)
   if asked.quiet then return end

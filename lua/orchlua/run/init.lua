@@ -101,9 +101,18 @@ end
 
 -- Driving --------------------------------------------------------------------------
 
+-- Ends a branch's wait.
+local function forget_wait(self, branch)
+  local wait = branch.wait
+  branch.wait = nil
+  if wait.seconds then self:call_off(wait) end
+  if wait.mail then mailbox.leave(self, branch) end
+end
+Run.forget_wait = forget_wait
+
 --- Makes a branch ready to go on with a value.
 function Run:wake(branch, v)
-  if branch.wait then self:forget_wait(branch) end
+  if branch.wait then forget_wait(self, branch) end
   local last = self.ready_last + 1
   self.ready_last = last
   self.ready[last] = branch
@@ -111,15 +120,17 @@ function Run:wake(branch, v)
   self.awake = true
 end
 
+-- Takes the branch that has been ready longest; with the last one taken the run is not
+-- awake any more, unless that one wakes another.
 local function next_ready(self)
-  local first = self.ready_first
-  if first > self.ready_last then
-    self.ready_first, self.ready_last, self.awake = 1, 0, false
-    return nil
-  end
-  local ready = self.ready
+  local ready, first = self.ready, self.ready_first
   local branch = ready[first]
-  ready[first], self.ready_first = nil, first + 1
+  ready[first] = nil
+  if first < self.ready_last then
+    self.ready_first = first + 1
+  else
+    self.ready_first, self.ready_last, self.awake = 1, 0, false
+  end
   return branch
 end
 
@@ -134,6 +145,7 @@ local function resume_branches(self)
     self.operating = site
     operations[operation](self, branch, site, a, b, c)
     self.operating = nil
+    if not self.awake then return end
   end
 end
 
@@ -246,14 +258,6 @@ function Run:call_off(wait)
   local due = self.due[wait.number]
   if due then self.clock:cancel(due) end
   self.due[wait.number] = nil
-end
-
---- Ends a branch's wait.
-function Run:forget_wait(branch)
-  local wait = branch.wait
-  branch.wait = nil
-  if wait.seconds then self:call_off(wait) end
-  if wait.mail then mailbox.leave(self, branch) end
 end
 
 -- The door -----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
 
-local json, value = core.json, core.value
+local find, json, value = string.find, core.json, core.value
 local null, Reply, utf8 = value.null, value.Reply, value.utf8
 
 local M = {}
@@ -26,17 +26,20 @@ local function fenced(text)
   return text:sub(body_at + 1, close_at - 1)
 end
 
--- Only an object or an array counts as JSON: `42` is text.
-local function decoded(text)
-  if not text or not text:find "^%s*[%[{]" then return nil end
-  return (json.decode(text))
+local function in_fence(text)
+  local inside = fenced(text)
+  return inside and find(inside, "^%s*[%[{]") and json.decode(inside) or nil
 end
 
---- What a text is as JSON: an array, an object, or nil.
+--- What a text is as JSON: an array, an object, or nil; `42` is text.
 ---@param text string
 ---@return table?
 function M.parsed(text)
-  return decoded(text) or (text:find("```", 1, true) and decoded(fenced(text))) or nil
+  if find(text, "^%s*[%[{]") then
+    local parsed = json.decode(text)
+    if parsed then return parsed end
+  end
+  if find(text, "```", 1, true) then return in_fence(text) end
 end
 
 --- The text that an answer is: what it is to a program is decided by the text alone.
@@ -104,10 +107,10 @@ end
 -- The reply of an answer that is text: made at once, since most are, and with no more
 -- fields than it needs.
 local function of_text(asked, outcome, text)
-  local task_id = asked.options.task_id
+  local task_id, key = asked.options.task_id, asked.key
   return setmetatable({
-    "agent_id", "task_id", "success", "output", agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
-    output = text, result = text, request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts,
+    "agent_id", "task_id", "success", "output", agent_id = asked.agent_id, task_id = task_id == nil and key or task_id, success = true,
+    output = text, result = text, request_id = key, duration = outcome.duration, attempts = outcome.attempts,
   }, Reply)
 end
 
