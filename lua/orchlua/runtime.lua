@@ -354,7 +354,7 @@ Runtime.perform = perform
 -- Takes the outbox of a run in memory; what is put into it meanwhile comes last.
 local function perform_outbox(self, run)
   local outbox = run.outbox
-  while #outbox > 0 do
+  while outbox[1] do
     run.outbox, run.outbox_taken = run.outbox_taken, outbox
     perform(self, run, outbox)
     outbox = run.outbox
@@ -413,7 +413,7 @@ end
 local function drive_ready(self)
   for round = 1, ROUNDS_AT_ONCE do
     local awake = self.awake
-    if #awake == 0 then return round > 1 end
+    if not awake[1] then return round > 1 end
     self.awake, self.driven = self.driven, awake
     for i = 1, #awake do
       local run = awake[i]

@@ -6,14 +6,12 @@ local resume, yield = coroutine.resume, coroutine.yield
 
 local M = {}
 
----@class orchlua.Tasks
-local Tasks = {}
-Tasks.__index = Tasks
+---@class orchlua.Tasks   a pool of coroutines
+---@field idle thread[]    those that wait for work
 
 --- A pool of tasks.
-function M.new()
-  return setmetatable({ idle = {} }, Tasks)
-end
+---@return orchlua.Tasks
+function M.new() return { idle = {} } end
 
 -- By coroutine, the context it was started with.
 local contexts = setmetatable({}, { __mode = "k" })
@@ -44,14 +42,16 @@ end
 
 --- Runs `fn(argument, extra)` in a coroutine; `done(context, ok, result)` is called when
 --- it has returned or raised, before this returns if it never waits.
+---@param self orchlua.Tasks
 ---@param context table
 ---@param done fun(context: table, ok: boolean, result: any)
 ---@return thread
-function Tasks:start(context, fn, argument, extra, done)
+function M.start(self, context, fn, argument, extra, done)
   local idle = self.idle
-  if #idle == 0 then new(idle) end
-  local co = idle[#idle]
-  idle[#idle], contexts[co] = nil, context
+  if not idle[1] then new(idle) end
+  local last = #idle
+  local co = idle[last]
+  idle[last], contexts[co] = nil, context
   local ok, message = resume(co, context, fn, argument, extra, done)
   if not ok then error(message, 0) end
   return co

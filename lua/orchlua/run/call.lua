@@ -143,9 +143,9 @@ local function start_task(self)
   local co
   self.told, self.running = asked, true
   if agent.kind == "lua" and request.kind == "event" then
-    co = tasks:start(self, agent.call, request.data, asked, tried)
+    co = task.start(tasks, self, agent.call, request.data, asked, tried)
   else
-    co = tasks:start(self, agent.call, asked, nil, tried)
+    co = task.start(tasks, self, agent.call, asked, nil, tried)
   end
   if self.running then self.task = co end
 end
