@@ -77,24 +77,25 @@ local NO_OPTIONS = {}
 ---@field crashes? integer  how often whoever drove the run crashed while it was in flight
 
 -- Sends a request: an effect in the outbox. `AS` waits for its reply.
-local function send(run, branch, site, asked)
-  local number, outbox = run.request_count + 1, run.outbox
+local function send(run, branch, asked)
+  local number, outbox = asked.number, run.outbox
   run.request_count, run.request_total = number, run.request_total + 1
-  asked.number, asked.key = number, run.id .. "/" .. number
   run.requests[number] = asked
   outbox[#outbox + 1] = asked
   if branch == run.main then run.last, run.last_request = nil, number end
   if asked.awaited then
-    branch.site, branch.wait = site, asked
+    branch.site, branch.wait = asked.site, asked
   else
     asked.home.outstanding = asked.home.outstanding + 1
   end
   return asked
 end
 
+-- The run's next request, not sent yet.
 local function request(run, branch, site, kind, agent_id, prompt, data)
+  local number = run.request_count + 1
   return {
-    effect = "request", kind = kind, number = 0, key = "", agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
+    effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
     site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = #data > 2 and options_of(data) or NO_OPTIONS, attempt = 1,
   }
 end
@@ -103,8 +104,9 @@ end
 function M.send_again(run, branch, failed)
   local asked = {}
   for name, field in pairs(failed) do asked[name] = field end
-  asked.attempt, asked.crashes = 1, nil
-  send(run, branch, failed.site, asked)
+  asked.number, asked.attempt, asked.crashes = run.request_count + 1, 1, nil
+  asked.key = run.id .. "/" .. asked.number
+  send(run, branch, asked)
   run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
 end
 
@@ -154,7 +156,7 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   if not run.allowed[agent_id] then check_agent(run, agent_id) end
   local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
-  local asked = send(run, branch, site, request(run, branch, site, "agent", agent_id, prompt, data))
+  local asked = send(run, branch, request(run, branch, site, "agent", agent_id, prompt, data))
   run.usage.requests = run.usage.requests + 1
   if run.telling then tell(run, name, asked, data) else run.seq = run.seq + 1 end
 end
@@ -202,7 +204,7 @@ local function entity_event(action)
     local asked = request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
     asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
-    send(run, branch, site, asked)
+    send(run, branch, asked)
     tell(run, name, asked, data)
   end
 end
@@ -217,7 +219,7 @@ builtin["orchestration:run"] = function(run, branch, site, name, data)
   local input = entity_part(data, "input", name) or value.object {}
   local asked = request(run, branch, site, "run", file, nil, data)
   asked.file, asked.input, asked.quiet = file, input, true
-  send(run, branch, site, asked)
+  send(run, branch, asked)
   tell(run, name, asked, data)
 end
 
@@ -245,7 +247,7 @@ local function handled(run, branch, site, name, data, handler)
   local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
     is_object and data or NO_OPTIONS)
   asked.data, asked.quiet = data, handler.kind == "lua"
-  tell(run, name, send(run, branch, site, asked), data)
+  tell(run, name, send(run, branch, asked), data)
 end
 
 local function pattern_event(_, _, _, name)

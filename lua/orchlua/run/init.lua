@@ -166,12 +166,13 @@ function Run:stop(err)
   self.status, self.error, self.row, self.awake = "stopped", err, false, false
 end
 
--- Nothing is ready: what the row led to is complete.
+-- Nothing is ready: what the row led to is complete, unless that itself wakes a branch.
 local function rest(self, row)
   if self.request_total == 0 then self:settle() end
-  if self.awake then return end
+  if self.awake then return false end
   self.row = false
   if self.at_rest then self.at_rest(self, row) end
+  return true
 end
 
 -- Takes the row that came first; false when none is left.
@@ -193,9 +194,12 @@ end
 --- that the order of rows alone decides what happens.
 function Run:drive()
   repeat
-    if self.awake then resume_all(self) end
-    if self.row and not self.awake then rest(self, self.row) end
-    if self.awake then return end
+    if self.awake then
+      resume_all(self)
+      if self.awake then return end
+    end
+    local row = self.row
+    if row and not rest(self, row) then return end
   until not take_next(self)
 end
 
