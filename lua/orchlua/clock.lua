@@ -22,11 +22,11 @@ M.REPLY, M.TIMER = 0, 1
 -- 2000-01-01T00:00:00Z, where virtual time starts, in seconds since the epoch.
 local VIRTUAL_START = 946684800
 
---- A clock of the machine's time.
+--- A clock of the machine's time: its `now` is the wall's.
 ---@param loop table   a core loop
 ---@param wall fun(): number   seconds since the epoch
 function M.real(loop, wall)
-  return setmetatable({ loop = loop, wall = wall, heap = {}, count = 0, live = 0, virtual = false }, Clock)
+  return setmetatable({ loop = loop, now = wall, heap = {}, count = 0, live = 0, virtual = false }, Clock)
 end
 
 --- A clock that starts at 2000-01-01T00:00:00Z and passes waits at once.
@@ -35,9 +35,7 @@ function M.virtual()
 end
 
 --- Seconds since the epoch, as a program reads them.
-function Clock:now()
-  return self.virtual and self.time_now or self.wall()
-end
+function Clock:now() return self.time_now end
 
 -- Seconds on the scale that things are due on: the machine's monotonic clock,
 -- so that setting the system's clock moves no time-out.

@@ -16,7 +16,6 @@ local memory = require "orchlua.store.memory"
 local operators = require "orchlua.run.operators"
 local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
-local queue = require "orchlua.agents.queue"
 local random = require "orchlua.random"
 local reply = require "orchlua.run.reply"
 local resume = require "orchlua.resume"
@@ -57,7 +56,7 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, order = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
+    spare_call = false, seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
   }, Runtime)
 end
 
@@ -165,6 +164,14 @@ local function unique_id(self)
   return id
 end
 
+-- Puts a run among those to be driven.
+local function touch(self, run)
+  if run.touched then return end
+  local awake = self.awake
+  run.touched = true
+  awake[#awake + 1] = run
+end
+
 --- Makes a run that is not started: `resume` fills it with what it was.
 function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
@@ -172,7 +179,7 @@ function Runtime:new_run(id, program, inputs, options)
     id = id, program = program, inputs = inputs, seed = options.seed, clock = self.clock, config = policy.narrow(self.config, options.front),
     functions = self.functions, patterns = self.config.patterns, max_steps = options.max_steps, listener = self.options.on_record,
     event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
-    on_row = function(touched) self:touch(touched) end,
+    on_row = function(touched) touch(self, touched) end,
   }
   run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
   return run
@@ -224,7 +231,7 @@ function Runtime:start(program, options)
   end
   self:adopt(run)
   run:start()
-  self:touch(run)
+  touch(self, run)
   return run
 end
 
@@ -255,25 +262,7 @@ function Runtime:jitter()
   return number
 end
 
---- Puts a run among those to be driven.
-function Runtime:touch(run)
-  if not run.touched then
-    run.touched = true
-    self.awake[#self.awake + 1] = run
-  end
-end
-
 -- Effects -----------------------------------------------------------------------
-
---- The queue of an agent: one for each entry of the configuration.
-function Runtime:queue(agent)
-  local found = self.queues[agent]
-  if not found then
-    found = queue.new(agent.concurrency or self.config.defaults.concurrency, agent.name)
-    self.queues[agent] = found
-  end
-  return found
-end
 
 --- The clock that a call's time-outs are kept on: virtual time stands still while
 --- a call outside the process is in flight, so that one times out in real seconds.
@@ -300,12 +289,12 @@ local function deliver_in_order(self)
 end
 
 local function call_ended(ended, answer, err)
-  local self = ended.runtime
-  self.calls[ended.request] = nil
+  local self, request = ended.runtime, ended.request
+  self.calls[request] = nil
   if self.watched then self:notice(ended, "end", err) end
   local duration, now = ended:elapsed()
-  if not ended.ordered then return ended.run:deliver(reply.row(ended.request, answer, err, ended.attempt, duration, now)) end
-  ended.outcome = reply.row(ended.request, answer, err, ended.attempt, 0)
+  if not ended.ordered then return ended.run:deliver(reply.row(request, answer, err, ended.attempt, duration, now)) end
+  ended.outcome = reply.row(request, answer, err, ended.attempt, 0)
   deliver_in_order(self)
 end
 
@@ -317,8 +306,9 @@ local function ask_store(self, run, request)
 end
 
 function effects.request(self, run, request)
-  if request.kind == "run" then return subrun.start(self, run, request) end
-  if request.kind == "entity" then return ask_store(self, run, request) end
+  local kind = request.kind
+  if kind == "run" then return subrun.start(self, run, request) end
+  if kind == "entity" then return ask_store(self, run, request) end
   local started = call.start(self, run, request, run.path, call_ended)
   if started.ended then return end
   self.calls[request] = started
@@ -352,20 +342,22 @@ effects["try"] = function(self, _, effect)
 end
 
 --- Performs effects in order, emptying the list.
-function Runtime:perform(run, list)
+local function perform(self, run, list)
   for i = 1, #list do
     local effect = list[i]
     list[i] = nil
     effects[effect.effect or "record"](self, run, effect)
   end
 end
+Runtime.perform = perform
 
 -- Takes the outbox of a run in memory; what is put into it meanwhile comes last.
 local function perform_outbox(self, run)
-  while #run.outbox > 0 do
-    local outbox = run.outbox
-    run.outbox, run.outbox_taken = run.outbox_taken or {}, outbox
-    self:perform(run, outbox)
+  local outbox = run.outbox
+  while outbox[1] do
+    run.outbox, run.outbox_taken = run.outbox_taken, outbox
+    perform(self, run, outbox)
+    outbox = run.outbox
   end
 end
 
@@ -405,7 +397,7 @@ local function drive(self, run)
   run:drive()
   if not self.journal then perform_outbox(self, run) end
   if run.status == "running" then
-    if run.awake then self:touch(run) end
+    if run.awake then touch(self, run) end
   elseif not self.journal or run.status == "stopped" then
     self:ended(run)
   end
@@ -413,7 +405,7 @@ end
 
 -- Commits what has been gathered: at once when nothing else is in flight, so that nobody waits.
 local function commit(self)
-  if not self.journal or not self.journal:ready() then return end
+  if not self.journal:ready() then return end
   if next(self.calls) or #self.awake > 0 then self.journal:commit_later() else self.journal:commit() end
 end
 
@@ -421,7 +413,7 @@ end
 local function drive_ready(self)
   for round = 1, ROUNDS_AT_ONCE do
     local awake = self.awake
-    if #awake == 0 then return round > 1 end
+    if not awake[1] then return round > 1 end
     self.awake, self.driven = self.driven, awake
     for i = 1, #awake do
       local run = awake[i]
@@ -429,7 +421,7 @@ local function drive_ready(self)
       run.touched = false
       if not run.accounted then drive(self, run) end
     end
-    commit(self)
+    if self.journal then commit(self) end
   end
   return true
 end

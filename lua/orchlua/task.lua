@@ -2,16 +2,16 @@
 -- stopping the loop. Coroutines that ended well are used again. Which call a
 -- coroutine works for is known here, so that `orchlua.ask` and its like find it.
 
+local resume, yield = coroutine.resume, coroutine.yield
+
 local M = {}
 
----@class orchlua.Tasks
-local Tasks = {}
-Tasks.__index = Tasks
+---@class orchlua.Tasks   a pool of coroutines
+---@field idle thread[]    those that wait for work
 
 --- A pool of tasks.
-function M.new()
-  return setmetatable({ idle = {} }, Tasks)
-end
+---@return orchlua.Tasks
+function M.new() return { idle = {} } end
 
 -- By coroutine, the context it was started with.
 local contexts = setmetatable({}, { __mode = "k" })
@@ -22,36 +22,37 @@ function M.context()
 end
 
 -- A task that was stopped while it ran itself tells nobody how it ended.
-local function work(self, co)
+local function work(idle, co)
   while true do
-    local fn, argument, extra, done = coroutine.yield()
-    local context = contexts[co]
+    local context, fn, argument, extra, done = yield()
     local ok, result = pcall(fn, argument, extra)
     if contexts[co] == context then
       contexts[co] = nil
       done(context, ok, result)
     end
-    self.idle[#self.idle + 1] = co
+    idle[#idle + 1] = co
   end
 end
 
-local function take(self)
-  local co = table.remove(self.idle)
-  if co then return co end
-  co = coroutine.create(work)
-  assert(coroutine.resume(co, self, co))
-  return co
+local function new(idle)
+  local co = coroutine.create(work)
+  assert(resume(co, idle, co))
+  idle[1] = co
 end
 
 --- Runs `fn(argument, extra)` in a coroutine; `done(context, ok, result)` is called when
 --- it has returned or raised, before this returns if it never waits.
+---@param self orchlua.Tasks
 ---@param context table
 ---@param done fun(context: table, ok: boolean, result: any)
 ---@return thread
-function Tasks:start(context, fn, argument, extra, done)
-  local co = take(self)
-  contexts[co] = context
-  local ok, message = coroutine.resume(co, fn, argument, extra, done)
+function M.start(self, context, fn, argument, extra, done)
+  local idle = self.idle
+  if not idle[1] then new(idle) end
+  local last = #idle
+  local co = idle[last]
+  idle[last], contexts[co] = nil, context
+  local ok, message = resume(co, context, fn, argument, extra, done)
   if not ok then error(message, 0) end
   return co
 end

@@ -74,7 +74,7 @@ end
 ---@param agent_id string
 ---@return orchlua.Agent? agent, orchlua.Error? problem
 function Agents:find(agent_id)
-  local agent = config.match(self.agents, agent_id)
+  local agent = self.agents[agent_id] or config.match(self.agents, agent_id)
   if agent then return agent end
   local hint = nearest.hint(agent_id, names_of(self.agents))
   if not next(self.agents) then hint = "the configuration has no agents" end

@@ -58,12 +58,6 @@ function M.new(limit, name)
   }, Queue)
 end
 
-local function give_place(self, request, start)
-  self.active = self.active + 1
-  request.queued = "place"
-  start(request)
-end
-
 -- Takes out the request whose turn it is; its line goes to the back.
 local function take_next(self)
   local line = self.lines.next
@@ -79,14 +73,16 @@ end
 local function admit_waiting(self)
   while self.waiting > 0 and self.active < self.limit do
     local entry = take_next(self)
-    give_place(self, entry.request, entry.start)
+    self.active = self.active + 1
+    entry.request.queued = "place"
+    entry.start(entry.request)
   end
 end
 
 -- One admission loop at a time: a request that ends inside its own `start`
 -- leaves its place to the loop that runs already, so the stack stays flat.
 local function admit(self)
-  if self.admitting or self.waiting == 0 then return end
+  if self.admitting then return end
   self.admitting = true
   local ok, problem = pcall(admit_waiting, self)
   self.admitting = false
@@ -120,7 +116,9 @@ function Queue:enter(request, start, path)
     request.queued = "guest"
     start(request)
   elseif self.waiting == 0 and self.active < self.limit then
-    give_place(self, request, start)
+    self.active = self.active + 1
+    request.queued = "place"
+    start(request)
   else
     stand_in_line(self, request, start)
     admit(self)
@@ -156,7 +154,7 @@ function Queue:leave(request)
   request.queued = false
   if held == "place" then
     self.active = self.active - 1
-    admit(self)
+    if self.waiting > 0 then admit(self) end
   end
   return true
 end

@@ -7,6 +7,7 @@ local clock = require "orchlua.clock"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local exec = require "orchlua.agents.exec"
+local queue = require "orchlua.agents.queue"
 local task = require "orchlua.task"
 
 local M = {}
@@ -19,6 +20,13 @@ Call.__index = Call
 local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
 local NOWHERE = {}
+
+-- An agent has one queue for all who ask it.
+local function new_queue(runtime, agent)
+  local made = queue.new(agent.concurrency or runtime.config.defaults.concurrency, agent.name)
+  runtime.queues[agent] = made
+  return made
+end
 
 --- The clock that this call's time-outs are kept on.
 function Call:clock()
@@ -53,20 +61,20 @@ local function finish(self, value, err)
   self.ended = true
   if self.timers then end_timers(self) end
   if self.task then self:end_try() end
-  if self.queue then self.queue:leave(self) end
+  if self.queued then self.queue:leave(self) end
   self.done(self, value, err)
 end
 
 --- Seconds since the call left its agent's queue, and the time now.
 function Call:elapsed()
-  local now = self.runtime.clock:now()
-  return self.started and math.max(0, now - self.started) or 0, now
+  local now, started = self.runtime.clock:now(), self.started
+  return started and now > started and now - started or 0, now
 end
 
 --- Ends the try in flight, if there is one: what it waits for is ended too.
 function Call:end_try()
   local co = self.task
-  self.task, self.running = nil, false
+  self.task = nil
   if co then task.stop(co) end
 end
 
@@ -112,31 +120,32 @@ local function raised_by_agent(raised)
 end
 
 local function tried(self, ok, result)
+  self.running = false
   if self.ended then return end
-  self.task, self.running = nil, false
+  self.task = nil
   if self.timers then cancel(self, "try") end
   if ok then return finish(self, result) end
   try_failed(self, raised_by_agent(result))
 end
 
 -- What the agent is told, as the configuration's page has it.
-local function told(self)
-  local request = self.request
+local function told(self, request, agent)
+  local key, options = request.key, request.options
   return {
-    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run.id, request_id = request.key,
-    idempotency_key = request.options.key or request.key, attempt = self.attempt, timeout = self:seconds "timeout",
+    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run_id, request_id = key,
+    idempotency_key = options.key or key, attempt = self.attempt, timeout = options.timeout or agent.timeout,
   }
 end
 
 local function start_task(self)
-  local agent, tasks = self.agent, self.runtime.tasks
+  local agent, request, tasks = self.agent, self.request, self.runtime.tasks
+  local asked = told(self, request, agent)
   local co
-  self.running = true
-  if self.request.kind == "event" and agent.kind == "lua" then
-    co = tasks:start(self, agent.call, self.request.data, told(self), tried)
+  self.told, self.running = asked, true
+  if agent.kind == "lua" and request.kind == "event" then
+    co = task.start(tasks, self, agent.call, request.data, asked, tried)
   else
-    self.told = told(self)
-    co = tasks:start(self, agent.call, self.told, nil, tried)
+    co = task.start(tasks, self, agent.call, asked, nil, tried)
   end
   if self.running then self.task = co end
 end
@@ -148,18 +157,19 @@ local function try_timed_out(self)
 end
 
 --- Makes one try.
-function Call:try()
+local function try(self)
   self.attempt = self.attempt + 1
   local agent = self.agent
-  local try_timeout = self:seconds "try_timeout"
+  local try_timeout = self.request.options.try_timeout or agent.try_timeout
   if try_timeout then after(self, "try", try_timeout, clock.TIMER, try_timed_out) end
   if not agent.latency then return start_task(self) end
   after(self, "latency", agent.latency, clock.REPLY, start_task)
 end
+Call.try = try
 
---- A time-out of this call: what the event says, else the agent, else the configuration.
+--- A time-out of this call: what the event says, else the agent.
 function Call:seconds(name)
-  return self.request.options[name] or self.agent[name] or self.runtime.config.defaults[name]
+  return self.request.options[name] or self.agent[name]
 end
 
 local function too_late(self)
@@ -169,9 +179,10 @@ end
 
 -- Leaves the agent's queue: the time runs from here.
 local function admitted(self)
-  self.started = self.runtime.clock:now()
-  if self.runtime.watched then self.runtime:notice(self, "start") end
-  self:try()
+  local runtime = self.runtime
+  self.started = runtime.clock:now()
+  if runtime.watched then runtime:notice(self, "start") end
+  try(self)
   if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
 end
 
@@ -182,7 +193,15 @@ function Call:abandon()
   finish(self)
 end
 
---- Starts a call.
+local function new_call(runtime)
+  return setmetatable({
+    runtime = runtime, run = nil, run_id = nil, request = nil, agent = nil, queue = nil, done = nil, attempt = 0, before = 0, path = NOWHERE,
+    started = false, ended = false, running = false, queued = false, task = nil, timers = nil, told = nil,
+  }, Call)
+end
+
+--- Starts a call. One that is answered before this returns, as most agents in Lua do, leaves
+--- its table to the next.
 ---@param runtime table
 ---@param run orchlua.Run
 ---@param request table
@@ -190,19 +209,20 @@ end
 ---@param done fun(call: orchlua.Call, value: any, err: orchlua.Error?)
 ---@return orchlua.Call
 function M.start(runtime, run, request, path, done)
+  local self, before = runtime.spare_call or new_call(runtime), request.attempt - 1
+  runtime.spare_call = false
+  self.run, self.run_id, self.request, self.done, self.path = run, run.id, request, done, path or NOWHERE
+  self.attempt, self.before, self.started, self.ended, self.asked = before, before, false, false, nil
   local agent, err
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) else agent = runtime.agents:handler(request.agent_id) end
-  local before = request.attempt - 1
-  local self = setmetatable({
-    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, done = done, attempt = before, before = before,
-    path = path or NOWHERE, started = false, ended = false, running = false, queue = false, queued = false, task = nil,
-  }, Call)
-  if not agent then
+  self.agent = agent
+  if agent then
+    self.queue = runtime.queues[agent] or new_queue(runtime, agent)
+    self.queue:enter(self, admitted, path)
+  else
     finish(self, nil, err)
-    return self
   end
-  self.queue = runtime:queue(agent)
-  self.queue:enter(self, admitted, self.path)
+  if self.ended and not self.running and not runtime.watched then runtime.spare_call = self end
   return self
 end
 

@@ -13,7 +13,7 @@ local patterns = require "orchlua.patterns"
 local reply = require "orchlua.run.reply"
 
 local json, value = core.json, core.value
-local null = value.null
+local copy, null = value.copy, value.null
 
 local M = {}
 
@@ -73,43 +73,38 @@ local NO_OPTIONS = {}
 ---@field site integer
 ---@field home orchlua.Mailbox   where its reply goes when nobody waits for it
 ---@field awaited boolean
----@field raises boolean    a failure raises where it was sent
 ---@field options table     what the event's data asks of the runtime
 ---@field quiet? boolean    it is answered with a value of its own, not with a reply
 ---@field attempt integer   the try that is made, or was last
 ---@field crashes? integer  how often whoever drove the run crashed while it was in flight
 
--- Gives a request its number, and has the branch wait for its reply where it does.
-local function register(run, branch, site, asked)
-  local number = run.request_count + 1
+-- Has a branch wait for the reply to a request where it does.
+local function register(run, branch, asked)
+  local number = asked.number
   run.request_count, run.request_total = number, run.request_total + 1
-  asked.number = number
-  asked.key = run.id .. "/" .. number
   run.requests[number] = asked
   if branch == run.main then run.last, run.last_request = nil, number end
   if asked.awaited then
-    branch.site, branch.wait = site, asked
+    branch.site, branch.wait = asked.site, asked
   else
     asked.home.outstanding = asked.home.outstanding + 1
   end
-  return asked
 end
 
 -- Sends a request: an effect in the outbox. `AS` waits for its reply.
-local function send(run, branch, site, asked)
-  register(run, branch, site, asked)
+local function send(run, branch, asked)
   local outbox = run.outbox
   outbox[#outbox + 1] = asked
+  register(run, branch, asked)
   return asked
 end
 
+-- The run's next request, not sent yet.
 local function request(run, branch, site, kind, agent_id, prompt, data)
-  local place = run.program.sites[site]
-  local options = NO_OPTIONS
-  if #data > 2 and data ~= null then options = options_of(data) end
+  local number = run.request_count + 1
   return {
-    effect = "request", kind = kind, number = 0, key = "", agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = place.awaited, raises = place.raises, options = options, attempt = 1,
+    effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
+    site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = #data > 2 and options_of(data) or NO_OPTIONS, attempt = 1,
   }
 end
 
@@ -118,8 +113,9 @@ function M.send_again(run, branch, failed)
   if failed.kind == "pattern" then return M.call_pattern(run, branch, failed.site, failed.agent_id, failed.data) end
   local asked = {}
   for name, field in pairs(failed) do asked[name] = field end
-  asked.attempt, asked.crashes = 1, nil
-  send(run, branch, failed.site, asked)
+  asked.number, asked.attempt, asked.crashes = run.request_count + 1, 1, nil
+  asked.key = run.id .. "/" .. asked.number
+  send(run, branch, asked)
   run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
 end
 
@@ -158,18 +154,18 @@ local builtin = {}
 
 -- Whether the policy allows an agent; remembered, since runs ask the same ones again.
 local function check_agent(run, agent_id)
-  if run.allowed[agent_id] then return end
   local allowed, rule = config.allows_agent(run.config, agent_id)
   if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
   run.allowed[agent_id] = true
 end
 
 builtin["completion:async"] = function(run, branch, site, name, data)
-  local agent_id, prompt = object(data, name).agent_id, data.prompt
-  if type(agent_id) ~= "string" or agent_id == "" then text_field(data, "agent_id", name) end
-  check_agent(run, agent_id)
+  local agent_id = type(data) == "table" and data.agent_id
+  if type(agent_id) ~= "string" or agent_id == "" then text_field(object(data, name), "agent_id", name) end
+  if not run.allowed[agent_id] then check_agent(run, agent_id) end
+  local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
-  local asked = send(run, branch, site, request(run, branch, site, "agent", agent_id, prompt, data))
+  local asked = send(run, branch, request(run, branch, site, "agent", agent_id, prompt, data))
   run.usage.requests = run.usage.requests + 1
   if run.telling then tell(run, name, asked, data) else run.seq = run.seq + 1 end
 end
@@ -215,9 +211,9 @@ local function entity_event(action)
     local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
     if action == "replace" then parts.properties = data.properties or null end
     local asked = request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
-    asked.quiet, asked.raises = true, true
+    asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
-    send(run, branch, site, asked)
+    send(run, branch, asked)
     tell(run, name, asked, data)
   end
 end
@@ -232,7 +228,7 @@ builtin["orchestration:run"] = function(run, branch, site, name, data)
   local input = entity_part(data, "input", name) or value.object {}
   local asked = request(run, branch, site, "run", file, nil, data)
   asked.file, asked.input, asked.quiet = file, input, true
-  send(run, branch, site, asked)
+  send(run, branch, asked)
   tell(run, name, asked, data)
 end
 
@@ -258,9 +254,9 @@ local function handled(run, branch, site, name, data, handler)
   local is_object = value.kind(data) == "object"
   local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
   local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
-    is_object and data or null)
+    is_object and data or NO_OPTIONS)
   asked.data, asked.quiet = data, handler.kind == "lua"
-  tell(run, name, send(run, branch, site, asked), data)
+  tell(run, name, send(run, branch, asked), data)
 end
 
 --- Calls a pattern: a request that the run answers itself, when the pattern's code has returned.
@@ -268,8 +264,9 @@ function M.call_pattern(run, branch, site, name, data)
   local pattern, err = patterns.find(name:match "^pattern:(.*)$", run.patterns)
   if not pattern then error(err, 0) end
   local params = patterns.check(pattern, data == null and value.object {} or data)
-  local asked = request(run, branch, site, "pattern", name, nil, data)
-  register(run, branch, site, asked)
+  local asked = request(run, branch, site, "pattern", name, nil, data == null and NO_OPTIONS or data)
+  asked.data = data
+  register(run, branch, asked)
   tell(run, name, asked, data)
   flow.start(run, branch, asked, pattern, params)
 end
@@ -302,9 +299,9 @@ end
 --- Raises an event in a branch at a site.
 function M.raise(run, branch, site, name, data)
   if type(data) == "table" then
-    local copy, message = value.copy(data, run.program.sites[site].fresh)
-    if copy == nil then errors.raise("limit", "the event's data is " .. message) end
-    data = copy
+    local copied, message = copy(data, run.program.sites[site].fresh)
+    if copied == nil then errors.raise("limit", "the event's data is " .. message) end
+    data = copied
   end
   local action = run.actions[name]
   if not action then
@@ -319,9 +316,10 @@ end
 -- The value that an answer is: of an agent a reply, of a handler in Lua, an entity or
 -- a sub-run a value of its own.
 local function result_of(asked, row)
+  local body = row.body
   if row.error then return reply.failed(asked, row) end
-  if asked.quiet then return (json.decode(row.body)) end
-  return reply.new(asked, row, row.body, reply.parsed(row.body))
+  if asked.quiet then return (json.decode(body)) end
+  return reply.new(asked, row, body, reply.parsed(body))
 end
 
 local function as_error(asked, row)
@@ -329,10 +327,10 @@ local function as_error(asked, row)
   return errors.new(err.type, err.message, { agent_id = asked.agent_id, attempts = row.attempts, status = err.status, hint = err.hint, fields = err.fields })
 end
 
-local function awaited_answer(run, asked, branch, result, row)
+local function awaited_error(run, asked, branch, result, row)
   local on_error = asked.options.on_error
-  local raises = on_error == "raise" or on_error == nil and (asked.raises or asked.quiet)
-  if row.error and raises then return run:throw(branch, as_error(asked, row), asked.site, asked) end
+  local raises = on_error == "raise" or on_error == nil and (asked.quiet or run.program.sites[asked.site].raises)
+  if raises then return run:throw(branch, as_error(asked, row), asked.site, asked) end
   run:wake(branch, result)
 end
 
@@ -355,8 +353,9 @@ function M.answered(run, asked, row)
     if asked.quiet or row.error then run.last = result else run.last = result.result end
   end
   if asked.awaited then
-    if branch then awaited_answer(run, asked, branch, result, row) end
-    return
+    if not branch then return end
+    if row.error then return awaited_error(run, asked, branch, result, row) end
+    return run:wake(branch, result)
   end
   asked.home.outstanding = math.max(0, asked.home.outstanding - 1)
   if asked.quiet then return end

@@ -58,7 +58,7 @@ function M.new(options)
     listener = options.listener, telling = false, recording = false, keeps = false, event_handler = options.event_handler, interrupted = options.interrupted,
     on_row = options.on_row, max_steps = options.max_steps or M.MAX_STEPS,
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
-    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, requests = {}, request_total = 0,
+    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, replay = false,
     flows = {}, flow_count = 0, players = {}, patterns = options.patterns,
     mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
@@ -103,9 +103,18 @@ end
 
 -- Driving --------------------------------------------------------------------------
 
+-- Ends a branch's wait.
+local function forget_wait(self, branch)
+  local wait = branch.wait
+  branch.wait = nil
+  if wait.seconds then self:call_off(wait) end
+  if wait.mail then mailbox.leave(self, branch) end
+end
+Run.forget_wait = forget_wait
+
 --- Makes a branch ready to go on with a value.
 function Run:wake(branch, v)
-  if branch.wait then self:forget_wait(branch) end
+  if branch.wait then forget_wait(self, branch) end
   local last = self.ready_last + 1
   self.ready_last = last
   self.ready[last] = branch
@@ -113,27 +122,24 @@ function Run:wake(branch, v)
   self.awake = true
 end
 
+-- Takes the branch that has been ready longest; with the last one taken the run is not
+-- awake any more, unless that one wakes another.
 local function next_ready(self)
-  local first = self.ready_first
-  if first > self.ready_last then
-    self.ready_first, self.ready_last = 1, 0
-    return nil
+  local ready, first = self.ready, self.ready_first
+  local branch = ready[first]
+  ready[first] = nil
+  if first < self.ready_last then
+    self.ready_first = first + 1
+  else
+    self.ready_first, self.ready_last, self.awake = 1, 0, false
   end
-  local branch = self.ready[first]
-  self.ready[first] = nil
-  self.ready_first = first + 1
   return branch
 end
 
 local function resume_branches(self)
-  local left = RESUMES_AT_ONCE
-  while left > 0 do
+  for _ = 1, RESUMES_AT_ONCE do
     local branch = next_ready(self)
-    if not branch then
-      self.awake = false
-      return
-    end
-    left = left - 1
+    if not branch then return end
     self.current, self.charged, self.granted = branch, 0, self.slice
     local v = branch.value
     branch.value = nil
@@ -141,6 +147,7 @@ local function resume_branches(self)
     self.operating = site
     operations[operation](self, branch, site, a, b, c)
     self.operating = nil
+    if not self.awake then return end
   end
 end
 
@@ -161,24 +168,27 @@ function Run:stop(err)
   self.status, self.error, self.row, self.awake = "stopped", err, false, false
 end
 
--- Nothing is ready: what the row led to is complete.
-local function rest(self)
-  self:settle()
-  if self.awake then return end
-  local row = self.row
-  if row then
-    self.row = false
-    if self.at_rest then self.at_rest(self, row) end
-  end
+-- Nothing is ready: what the row led to is complete, unless that itself wakes a branch.
+local function rest(self, row)
+  if self.request_total == self.flow_count then self:settle() end
+  if self.awake then return false end
+  self.row = false
+  if self.at_rest then self.at_rest(self, row) end
+  return true
 end
 
-local function next_arrival(self)
+-- Takes the row that came first; false when none is left.
+local function take_next(self)
   local first = self.arrivals_first
-  if first > self.arrivals_last then return nil end
-  local row = self.arrivals[first]
-  self.arrivals[first] = nil
-  self.arrivals_first = first + 1
-  return row
+  if first > self.arrivals_last then
+    self.arrivals_first, self.arrivals_last = 1, 0
+    return false
+  end
+  local arrived = self.arrivals
+  local row = arrived[first]
+  arrived[first], self.arrivals_first = nil, first + 1
+  Run.take(self, row)
+  return true
 end
 
 --- Goes on: resumes the branches that are ready, a bounded number of them, then takes
@@ -186,15 +196,16 @@ end
 --- that the order of rows alone decides what happens.
 function Run:drive()
   repeat
-    if self.awake then resume_all(self) end
-    if not self.awake then rest(self) end
-    if self.awake then return end
-    local row = next_arrival(self)
-    if row then self:take(row) end
-  until not row
+    if self.awake then
+      resume_all(self)
+      if self.awake then return end
+    end
+    local row = self.row
+    if row and not rest(self, row) then return end
+  until not take_next(self)
 end
 
--- With nothing left to run, the run is over, waits, or can never go on.
+-- With nothing left to run, and nothing asked, the run is over, waits, or can never go on.
 function Run:settle()
   if self.status ~= "running" then return end
   if self.main_ended and self.request_total == 0 then return self:finish() end
@@ -256,14 +267,6 @@ function Run:call_off(wait)
   local due = self.due[wait.number]
   if due then self.clock:cancel(due) end
   self.due[wait.number] = nil
-end
-
---- Ends a branch's wait.
-function Run:forget_wait(branch)
-  local wait = branch.wait
-  branch.wait = nil
-  if wait.seconds then self:call_off(wait) end
-  if wait.mail then mailbox.leave(self, branch) end
 end
 
 -- The door -----------------------------------------------------------------------------

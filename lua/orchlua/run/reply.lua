@@ -6,8 +6,8 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
 
-local json, value = core.json, core.value
-local null, Reply = value.null, value.Reply
+local find, json, value = string.find, core.json, core.value
+local null, Reply, utf8 = value.null, value.Reply, value.utf8
 
 local M = {}
 
@@ -26,31 +26,35 @@ local function fenced(text)
   return text:sub(body_at + 1, close_at - 1)
 end
 
--- Only an object or an array counts as JSON: `42` is text.
-local function decoded(text)
-  if not text or not text:find "^%s*[%[{]" then return nil end
-  return (json.decode(text))
+local function in_fence(text)
+  local inside = fenced(text)
+  return inside and find(inside, "^%s*[%[{]") and json.decode(inside) or nil
 end
 
---- What a text is as JSON: an array, an object, or nil.
+--- What a text is as JSON: an array, an object, or nil; `42` is text.
 ---@param text string
 ---@return table?
 function M.parsed(text)
-  return decoded(text) or (text:find("```", 1, true) and decoded(fenced(text))) or nil
+  if find(text, "^%s*[%[{]") then
+    local parsed = json.decode(text)
+    if parsed then return parsed end
+  end
+  if find(text, "```", 1, true) then return in_fence(text) end
 end
 
 --- The text that an answer is: what it is to a program is decided by the text alone.
 ---@param answer string|table|number|boolean|nil   from an agent
 ---@return string? text
 ---@return string? message   when it is no value
-function M.text(answer)
-  if type(answer) == "string" then return value.utf8(answer) end
+local function text_of(answer)
+  if type(answer) == "string" then return utf8(answer) end
   local converted, message = value.from_lua(answer)
   if converted == nil then return nil, message end
   if converted == null then return "" end
   if type(converted) ~= "table" then return value.text(converted) end
   return json.encode(converted)
 end
+M.text = text_of
 
 local function value_text(answer)
   local converted, message = value.from_lua(answer)
@@ -80,7 +84,7 @@ end
 function M.row(asked, answer, err, attempts, duration, time)
   local body, message
   if not err then
-    if asked.quiet then body, message = value_text(answer) else body, message = M.text(answer) end
+    if asked.quiet then body, message = value_text(answer) else body, message = text_of(answer) end
     if not body then err = not_a_value(asked, message) end
   end
   return { kind = "reply", request = asked.number, body = body, error = err and kept(err), attempts = attempts or 1, duration = duration or 0,
@@ -103,10 +107,10 @@ end
 -- The reply of an answer that is text: made at once, since most are, and with no more
 -- fields than it needs.
 local function of_text(asked, outcome, text)
-  local task_id = asked.options.task_id
+  local task_id, key = asked.options.task_id, asked.key
   return setmetatable({
-    "agent_id", "task_id", "success", "output", agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
-    output = text, result = text, request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts,
+    "agent_id", "task_id", "success", "output", agent_id = asked.agent_id, task_id = task_id == nil and key or task_id, success = true,
+    output = text, result = text, request_id = key, duration = outcome.duration, attempts = outcome.attempts,
   }, Reply)
 end
 
