@@ -178,14 +178,13 @@ end
 
 -- Takes the row that came first; false when none is left.
 local function take_next(self)
-  local first = self.arrivals_first
-  if first > self.arrivals_last then
+  local rows, first = self.arrivals, self.arrivals_first
+  local row = rows[first]
+  if not row then
     self.arrivals_first, self.arrivals_last = 1, 0
     return false
   end
-  local arrived = self.arrivals
-  local row = arrived[first]
-  arrived[first], self.arrivals_first = nil, first + 1
+  rows[first], self.arrivals_first = nil, first + 1
   Run.take(self, row)
   return true
 end
