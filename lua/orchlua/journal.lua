@@ -226,7 +226,7 @@ end
 local function deliver_answers(outcome)
   for _, answer in ipairs(outcome.answers) do
     local run = answer.lease.run
-    if not outcome.refused[answer.lease] then run:deliver(reply.row(answer.request, answer.outcome.value, answer.outcome.error)) end
+    if not outcome.refused[answer.lease] then run:deliver(reply.row(run, answer.request, answer.outcome.value, answer.outcome.error)) end
   end
 end
 

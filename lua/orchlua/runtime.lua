@@ -25,6 +25,7 @@ local subrun = require "orchlua.run.subrun"
 local task = require "orchlua.task"
 
 local json, value = core.json, core.value
+local elapsed = call.elapsed
 
 local M = {}
 
@@ -58,6 +59,16 @@ local function new_runtime(options, loop)
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
     spare_call = false, seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
   }, Runtime)
+end
+
+-- Puts a run among those to be driven.
+local function toucher(self)
+  return function(run)
+    if run.touched then return end
+    local awake = self.awake
+    run.touched = true
+    awake[#awake + 1] = run
+  end
 end
 
 -- Opens the store; with a file behind it, runs have a journal.
@@ -99,7 +110,7 @@ function M.new(options)
     return nil, err
   end
   self.jitter_state = self.seed
-  self.watched = options.on_call
+  self.watched, self.touch = options.on_call, toucher(self)
   self.agents = agents.new(self.config, self.loop_handle)
   self:user_functions()
   return self
@@ -164,14 +175,6 @@ local function unique_id(self)
   return id
 end
 
--- Puts a run among those to be driven.
-local function touch(self, run)
-  if run.touched then return end
-  local awake = self.awake
-  run.touched = true
-  awake[#awake + 1] = run
-end
-
 --- Makes a run that is not started: `resume` fills it with what it was.
 function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
@@ -179,7 +182,7 @@ function Runtime:new_run(id, program, inputs, options)
     id = id, program = program, inputs = inputs, seed = options.seed, clock = self.clock, config = policy.narrow(self.config, options.front),
     functions = self.functions, patterns = self.config.patterns, max_steps = options.max_steps, listener = self.options.on_record,
     event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
-    on_row = function(touched) touch(self, touched) end,
+    on_row = self.touch,
   }
   run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
   return run
@@ -231,7 +234,7 @@ function Runtime:start(program, options)
   end
   self:adopt(run)
   run:start()
-  touch(self, run)
+  self.touch(run)
   return run
 end
 
@@ -292,9 +295,9 @@ local function call_ended(ended, answer, err)
   local self, request = ended.runtime, ended.request
   self.calls[request] = nil
   if self.watched then self:notice(ended, "end", err) end
-  local duration, now = ended:elapsed()
-  if not ended.ordered then return ended.run:deliver(reply.row(request, answer, err, ended.attempt, duration, now)) end
-  ended.outcome = reply.row(request, answer, err, ended.attempt, 0)
+  local duration, now = elapsed(ended)
+  if not ended.ordered then return ended.run:deliver(reply.row(ended.run, request, answer, err, ended.attempt, duration, now)) end
+  ended.outcome = reply.row(ended.run, request, answer, err, ended.attempt, 0)
   deliver_in_order(self)
 end
 
@@ -302,7 +305,7 @@ end
 local function ask_store(self, run, request)
   if self.journal then return end
   local result, err = self.store:entity(request)
-  run:deliver(reply.row(request, result, err))
+  run:deliver(reply.row(run, request, result, err))
 end
 
 function effects.request(self, run, request)
@@ -319,13 +322,13 @@ function effects.request(self, run, request)
   end
 end
 
-function effects.abandon(self, _, effect)
+function effects.abandon(self, run, effect)
   local started = self.calls[effect.request]
   self.calls[effect.request] = nil
   if started then
     if self.watched then self:notice(started, "end") end
     if started.ordered then
-      started.outcome = reply.row(effect.request)
+      started.outcome = reply.row(run, effect.request)
       deliver_in_order(self)
     end
     started:abandon()
@@ -367,7 +370,7 @@ function effects.again(self, run, effect)
   if request.kind ~= "entity" then return effects.request(self, run, request) end
   local outcome, err = self.store:answered(run.lease, request)
   if not outcome then return self:stop(run, err) end
-  run:deliver(reply.row(request, outcome.value, outcome.error))
+  run:deliver(reply.row(run, request, outcome.value, outcome.error))
 end
 
 -- The loop -------------------------------------------------------------------------
@@ -397,7 +400,7 @@ local function drive(self, run)
   run:drive()
   if not self.journal then perform_outbox(self, run) end
   if run.status == "running" then
-    if run.awake then touch(self, run) end
+    if run.awake then self.touch(run) end
   elseif not self.journal or run.status == "stopped" then
     self:ended(run)
   end

@@ -65,8 +65,9 @@ local function finish(self, value, err)
   self.done(self, value, err)
 end
 
---- Seconds since the call left its agent's queue, and the time now.
-function Call:elapsed()
+--- Seconds since a call left its agent's queue, and the time now.
+---@param self orchlua.Call
+function M.elapsed(self)
   local now, started = self.runtime.clock:now(), self.started
   return started and now > started and now - started or 0, now
 end
@@ -123,8 +124,8 @@ local function tried(self, ok, result)
   self.running = false
   if self.ended then return end
   self.task = nil
-  if self.timers then cancel(self, "try") end
   if ok then return finish(self, result) end
+  cancel(self, "try")
   try_failed(self, raised_by_agent(result))
 end
 

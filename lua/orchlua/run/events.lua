@@ -280,7 +280,7 @@ function M.pattern_ended(run, record, result, err)
   if not asked then return end
   run.requests[record.request] = nil
   run.request_total = run.request_total - 1
-  local row = reply.row(asked, result, err, 1, math.max(0, run.time - record.started))
+  local row = reply.row(run, asked, result, err, 1, math.max(0, run.time - record.started))
   if err then row.error.fields = err.fields end
   M.answered(run, asked, row)
 end

@@ -59,7 +59,7 @@ function M.new(options)
     on_row = options.on_row, max_steps = options.max_steps or M.MAX_STEPS,
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, replay = false,
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, spare_row = false, readings = false, replay = false,
     flows = {}, flow_count = 0, players = {}, patterns = options.patterns,
     mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = { requests = 0 }, signal_count = 0,
@@ -174,19 +174,19 @@ local function rest(self, row)
   if self.awake then return false end
   self.row = false
   if self.at_rest then self.at_rest(self, row) end
+  if row.kind == "reply" and not self.keeps then self.spare_row = row end
   return true
 end
 
 -- Takes the row that came first; false when none is left.
 local function take_next(self)
-  local first = self.arrivals_first
-  if first > self.arrivals_last then
+  local rows, first = self.arrivals, self.arrivals_first
+  local row = rows[first]
+  if not row then
     self.arrivals_first, self.arrivals_last = 1, 0
     return false
   end
-  local arrived = self.arrivals
-  local row = arrived[first]
-  arrived[first], self.arrivals_first = nil, first + 1
+  rows[first], self.arrivals_first = nil, first + 1
   Run.take(self, row)
   return true
 end

@@ -72,8 +72,14 @@ local function not_a_value(asked, message)
   return errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, message))
 end
 
+local function new_row()
+  return { kind = "reply", request = 0, body = nil, error = nil, attempts = 1, duration = 0, time = nil, readings = nil }
+end
+
 --- What came of a request as the row that tells its run: `body` is the answer's text,
---- or, of one that is answered with a value of its own, the value's JSON.
+--- or, of one that is answered with a value of its own, the value's JSON. In memory a row is
+--- of no use any more when what it led to is complete: the next one is written over it.
+---@param run orchlua.Run
 ---@param asked orchlua.Request
 ---@param answer any            what was answered, or nil and
 ---@param err? orchlua.Error
@@ -81,14 +87,17 @@ end
 ---@param duration? number      seconds
 ---@param time? number          when it came, seconds since the epoch
 ---@return table row
-function M.row(asked, answer, err, attempts, duration, time)
+function M.row(run, asked, answer, err, attempts, duration, time)
+  local row = run.spare_row or new_row()
   local body, message
+  run.spare_row = false
   if not err then
     if asked.quiet then body, message = value_text(answer) else body, message = text_of(answer) end
     if not body then err = not_a_value(asked, message) end
   end
-  return { kind = "reply", request = asked.number, body = body, error = err and kept(err), attempts = attempts or 1, duration = duration or 0,
-    time = time, readings = nil }
+  row.request, row.body, row.error, row.attempts = asked.number, body, err and kept(err), attempts or 1
+  row.duration, row.time, row.readings = duration or 0, time, nil
+  return row
 end
 
 local enumerated = { agent_id = true, task_id = true, success = true }

@@ -67,7 +67,7 @@ end
 function M.start(runtime, parent, request)
   local function answer(outcome)
     runtime.calls[request] = nil
-    parent:deliver(reply.row(request, outcome.value, outcome.error, 1, outcome.duration))
+    parent:deliver(reply.row(parent, request, outcome.value, outcome.error, 1, outcome.duration))
   end
   local depth = parent.depth + 1
   if depth > DEEPEST_SUB_RUN then
