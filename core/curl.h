@@ -1,5 +1,5 @@
-/* libcurl, loaded when the first request is made: it brings thirty libraries along,
- * which take longer to load than all else that a short program needs. */
+/* What is used of libcurl, loaded when the first request is made: it brings thirty
+ * libraries along, which take longer to load than all else that a short program needs. */
 #ifndef ORCHLUA_CURL_H
 #define ORCHLUA_CURL_H
 

@@ -162,7 +162,7 @@ RETURN {xs: xs, t: TIMESTAMP()}
   end)
 
   it("uses no processor time while it only waits", function()
-    local r = command.shell("echo 'WAIT 1.5' > w.dsl; time -p " .. command.path .. " w.dsl --quiet", folder)
+    local r = command.shell("echo 'WAIT 1.5' > w.dsl; bash -c 'time -p " .. command.path .. " w.dsl --quiet'", folder)
     assert.equal(0, r.status)
     assert.is_true(tonumber(r.err:match "user ([%d.]+)") < 0.8, r.err)
   end)
