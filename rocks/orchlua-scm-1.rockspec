@@ -151,6 +151,7 @@ build = {
     ["orchlua.run.snapshot"] = "lua/orchlua/run/snapshot.lua",
     ["orchlua.run.subrun"] = "lua/orchlua/run/subrun.lua",
     ["orchlua.runtime"] = "lua/orchlua/runtime.lua",
+    ["orchlua.store.entities"] = "lua/orchlua/store/entities.lua",
     ["orchlua.store.memory"] = "lua/orchlua/store/memory.lua",
     ["orchlua.store.process"] = "lua/orchlua/store/process.lua",
     ["orchlua.store.queries"] = "lua/orchlua/store/queries.lua",

@@ -4,13 +4,13 @@
 -- talks to this interface alone; `store/memory.lua` has the same.
 
 local core = require "orchlua.core"
+local entities = require "orchlua.store.entities"
 local errors = require "orchlua.error"
 local lfs = require "lfs"
 local process = require "orchlua.store.process"
 local queries = require "orchlua.store.queries"
 local schema = require "orchlua.store.schema"
 local statements = require "orchlua.store.statements"
-local where = require "orchlua.store.where"
 
 local json, value = core.json, core.value
 local null = value.null
@@ -339,19 +339,20 @@ local function guard(self, lease)
 end
 
 local function append(self, lease, row, number, previous)
-  if row.entity then return self:append_entity(lease, row, number, previous) end
+  if row.entity and entities.append(self, lease, row, number, previous) then return end
   self.db:add(self.statements.row, 0, number, previous, lease.number, row.seq, row.kind, row.time, row.request, row.name, row.branch, row.line,
     row.attempt, row.duration, row.body, row.error and json.encode(row.error), text_or_nil(row.usage), row.readings and json.encode(row.readings))
 end
 
--- Behind a snapshot: long bodies are cut, and what is older than the history is let go.
+-- Behind the snapshot before this one long bodies are cut (an entity's answer may still be
+-- wanted until then), and what is older than the history is let go.
 local function add_snapshot(self, lease, snapshot, row)
   local statement, marks = self.statements, lease.marks
-  local before = marks[#marks]
+  local before, one_more = marks[#marks], marks[#marks - 1]
   marks[#marks + 1] = { seq = snapshot.seq, row = row }
   self.db:add(statement.forget, 0, lease.number)
   self.db:add(statement.snapshot, 0, lease.number, snapshot.seq, row, snapshot.body)
-  self.db:add(statement.cut, 0, row, before and before.seq or 0, M.HISTORY_BODY)
+  if before then self.db:add(statement.cut, 0, before.row, one_more and one_more.seq or 0, M.HISTORY_BODY) end
   while marks[2] and snapshot.seq - marks[1].seq >= self.retention.rows do
     self.db:add(statement.thin, 0, marks[1].row, 0)
     self.db:add(statement.unmark, 0, lease.number, marks[1].seq)
@@ -384,89 +385,10 @@ function Store:write(lease, part)
   if part.snapshot then add_snapshot(self, lease, part.snapshot, snapshot_row) end
 end
 
--- Entities -----------------------------------------------------------------------------------
-
-local function add_changed_row(self, lease, row, number, previous, tag)
-  local request = row.entity
-  local statement = request.action == "delete" and self.statements.deleted_row or self.statements.changed_row
-  self.db:add(statement, tag, number, previous, lease.number, row.seq, row.time, row.request, row.name,
-    json.encode(request.type), json.encode(request.id), row.branch, row.line, request.type, request.id)
-end
-
-local changes = {}
-
-function changes.delete(self, request)
-  self.db:add(self.statements.entity_delete, 0, request.type, request.id)
-end
-
-for _, action in ipairs { "create", "update", "replace" } do
-  changes[action] = function(self, request)
-    self.db:add(self.statements["entity_" .. action], 0, request.type, request.id, json.encode(request.properties), json.encode(request.time))
-  end
-end
-
---- Puts what a request asks of entities into the batch, with the request's own row; the
---- commit gives its answer.
----@param row table   of the journal; `row.entity` is the request: `{action, type, id, properties, where, time}`
-function Store:append_entity(lease, row, number, previous)
-  local request = row.entity
-  self.asked[#self.asked + 1] = { lease = lease, request = request, rows = {} }
-  local change = changes[request.action]
-  if change then
-    change(self, request)
-    return add_changed_row(self, lease, row, number, previous, #self.asked)
-  end
-  row.entity = nil
-  append(self, lease, row, number, previous)
-  if request.action == "get" then
-    self.db:add(self.statements.entity_get, #self.asked, json.encode(request.type), json.encode(request.id), request.type, request.id)
-  else
-    self.db:add(self.statements.entity_query, #self.asked, request.type)
-  end
-end
-
-local function entity_of(type_name, row)
-  return value.object {
-    "type", "id", "properties", "created_at", "updated_at", type = type_name, id = row[2], properties = json.decode(row[3]),
-    created_at = json.decode(row[4]), updated_at = json.decode(row[5]),
-  }
-end
-
-local function entity_answer(asked)
-  local request, rows = asked.request, asked.rows
-  if request.action == "query" then
-    local found = value.array {}
-    for _, row in ipairs(rows) do
-      local entity = entity_of(request.type, row)
-      if where.matches(entity.properties, request.where) then found[#found + 1] = entity end
-    end
-    return { value = found }
-  end
-  local body = rows[1] and rows[1][2]
-  if request.action == "create" and body == nil then
-    return { error = errors.new("entity", ("the entity %s/%s exists already"):format(request.type, request.id)) }
-  end
-  if body == nil then return { value = null } end
-  return { value = (json.decode(body)) }
-end
-
---- What became of a request about entities that was in flight when its run was left:
---- the answer of its row, or, when it only reads, a new one.
+--- What became of a request about entities that was in flight when its run was left.
 ---@return { value: any, error: orchlua.Error? }? answer, orchlua.Error? err
 function Store:answered(lease, request)
-  if changes[request.action] then
-    local rows, err = self:query(statements.chain .. [[SELECT body FROM chain JOIN journal ON journal.number = chain.number
-      WHERE kind = 'request' AND request = ?3 LIMIT 1]], lease.last, 0, request.number)
-    if not rows then return nil, err end
-    return entity_answer { request = request, rows = { { nil, rows[1] and rows[1].body } } }
-  end
-  local rows, err = self:query([[SELECT id, properties, created_at, updated_at FROM entity
-    WHERE type = ?1 AND (?2 IS NULL OR id = ?2) ORDER BY number]], request.type, request.id)
-  if not rows then return nil, err end
-  local list = {}
-  for i, row in ipairs(rows) do list[i] = { nil, row.id, row.properties, row.created_at, row.updated_at } end
-  if request.action == "query" then return entity_answer { request = request, rows = list } end
-  return { value = list[1] and entity_of(request.type, list[1]) or null }
+  return entities.answered(self, lease, request)
 end
 
 -- Committing ------------------------------------------------------------------------------------
@@ -489,7 +411,7 @@ local function understood(self, guards, asked, answers, err)
       rows[#rows + 1] = row
     end
   end
-  for i, one in ipairs(asked) do outcome.answers[i] = { lease = one.lease, request = one.request, outcome = entity_answer(one) } end
+  for i, one in ipairs(asked) do outcome.answers[i] = { lease = one.lease, request = one.request, outcome = entities.answer(one) } end
   return outcome
 end
 
