@@ -71,6 +71,16 @@ local function collect(flow, p, state)
   flow:emit("agent:progress", { completed = #state.completed, failed = #state.failed, progress_percent = 100 * done / state.total })
 end
 
+-- The reporter's text; when it fails, what was done is kept, and its error told.
+local function report(flow, p, state)
+  local done = orchlua.object { { "completed", state.completed }, { "failed", state.failed } }
+  local ok, reply = flow:try(function()
+    return flow:ask(p.reporter, patterns.fill("Generate task completion report: {done}", { done = done }), { timeout = p.timeout })
+  end)
+  if ok then return reply.output end
+  return orchlua.null, { type = reply.type, message = reply.message }
+end
+
 return {
   name = "orchestrator_worker",
   summary = "Tasks wait in a queue; whoever is idle gets the next, and a failed one goes to another worker.",
@@ -85,7 +95,7 @@ return {
   },
 
   --- Gives {output, completed, failed}: the reporter's text; {task, worker, output, result} of each that succeeded, in
-  --- that order; {task, errors} of each that was given up.
+  --- that order; {task, errors} of each that was given up. When the reporter fails, `output` is null and `reporter_error` says why.
   run = function(flow, p)
     if #p.workers == 0 then error { type = "pattern", message = "pattern orchestrator_worker: `workers` is empty" } end
     flow:track { pattern = "orchestrator_worker", tasks = #p.tasks, workers = #p.workers }
@@ -97,11 +107,8 @@ return {
       assign(flow, p, state)
       if state.working > 0 then collect(flow, p, state) end
     until state.working == 0 and #state.queue == 0
-    local output = orchlua.null
-    if p.reporter then
-      local told = orchlua.object { { "completed", state.completed }, { "failed", state.failed } }
-      output = flow:ask(p.reporter, patterns.fill("Generate task completion report: {done}", { done = told })).output
-    end
-    return { output = output, completed = state.completed, failed = state.failed }
+    local output, err = orchlua.null, nil
+    if p.reporter then output, err = report(flow, p, state) end
+    return { output = output, completed = state.completed, failed = state.failed, reporter_error = err }
   end,
 }

@@ -57,7 +57,10 @@ return {
       told[i] = { name = stage.name, agent = stage.agent, duration = reply.duration, attempts = reply.attempts }
     end
     if p.aggregator then
-      output = flow:ask(p.aggregator, patterns.fill("Synthesize pipeline results: {results}", { results = results })).output
+      local prompt = patterns.fill("Synthesize pipeline results: {results}", { results = results })
+      local ok, reply = flow:try(function() return flow:ask(p.aggregator, prompt) end)
+      if not ok then failed({ name = "aggregator" }, reply, results) end
+      output = reply.output
     end
     return { output = output, results = results, stages = told }
   end,

@@ -33,6 +33,15 @@ local function outputs(results)
   return list
 end
 
+-- One answer of all; when the synthesizer fails, what was gathered is kept, and its error told.
+local function synthesize(flow, p, gathered)
+  local ok, reply = flow:try(function()
+    return flow:ask(p.synthesizer, patterns.fill("Create one answer of: {outputs}", { outputs = outputs(gathered) }), { timeout = p.timeout })
+  end)
+  if ok then return reply.output end
+  return orchlua.null, { type = reply.type, message = reply.message }
+end
+
 return {
   name = "scatter_gather",
   summary = "Items are shared out to agents side by side, and what comes back is put together.",
@@ -47,7 +56,8 @@ return {
   },
 
   --- Gives {output, results, gathered, total, failed}: the synthesizer's answer, or the list of answers, null below the
-  --- quorum; all results in the items' order; how many came back; how many there were; those that failed.
+  --- quorum; all results in the items' order; how many came back; how many there were; those that failed. When the
+  --- synthesizer fails, `output` is null and `synthesizer_error` says why.
   run = function(flow, p)
     if #p.agents == 0 then error { type = "pattern", message = "pattern scatter_gather: `agents` is empty" } end
     flow:track { pattern = "scatter_gather", items = #p.items }
@@ -59,14 +69,14 @@ return {
       return result
     end)
     local gathered, failed = sorted_out(results)
-    local output = orchlua.null
+    local output, err = orchlua.null, nil
     if #gathered < needed(p.quorum, #p.items) then
       flow:emit("agent:status", { status = "partial_completion", message = ("Gathered %d of %d"):format(#gathered, #p.items) })
     elseif p.synthesizer then
-      output = flow:ask(p.synthesizer, patterns.fill("Create one answer of: {outputs}", { outputs = outputs(gathered) })).output
+      output, err = synthesize(flow, p, gathered)
     else
       output = outputs(gathered)
     end
-    return { output = output, results = results, gathered = #gathered, total = #p.items, failed = failed }
+    return { output = output, results = results, gathered = #gathered, total = #p.items, failed = failed, synthesizer_error = err }
   end,
 }

@@ -62,14 +62,14 @@ end)
 describe("a driver that sleeps past its lease", function()
   it("is void from the moment another took over, and says so", function()
     local folder = broken.folder()
-    local driver = "LEASE=1 %s spec/support/driver.lua %s/run.db %s/log"
+    local driver = "LEASE=3 %s spec/support/driver.lua %s/run.db %s/log"
     local lua = broken.lua
     -- The first one is stopped inside an agent, sleeps, and finds its run taken.
     local script = ([[
       ]] .. driver .. [[ start spec/support/broken.dsl stop 3 >%s/first 2>%s/first.err & pid=$!
       while ! grep -q '"r/7"' %s/log 2>/dev/null; do sleep 0.02; done
       ]] .. driver .. [[ resume x >%s/early
-      sleep 1.2
+      sleep 3.2
       ]] .. driver .. [[ resume x >%s/second
       kill -CONT $pid; wait $pid]]):format(lua, folder, folder, folder, folder, folder, lua, folder, folder, folder, lua, folder, folder, folder)
     command.shell(script, ".")

@@ -136,6 +136,19 @@ describe("pattern self_improving", function()
   end)
 end)
 
+describe("the last agent of a pattern", function()
+  it("may fail or hang, and the others' work is kept", function()
+    for kind, agent in pairs { agent = bad, timeout = hanging } do
+      assert.equal(('[null,2,"%s"]'):format(kind), value.text(result(
+        'EVENT pattern:scatter_gather {items: [1, 2], agents: ["a"], synthesizer: "last"} AS r\nRETURN [r.output, r.gathered, r.synthesizer_error.type]', { last = agent })))
+      assert.equal(('[null,2,"%s"]'):format(kind), value.text(result(
+        'EVENT pattern:orchestrator_worker {tasks: [1, 2], workers: ["a"], reporter: "last"} AS r\nRETURN [r.output, LENGTH(r.completed), r.reporter_error.type]', { last = agent })))
+      assert.equal(('["%s",{"a":"<Execute a stage: >"}]'):format(kind), value.text(result(
+        'TRY:\n  EVENT pattern:pipeline {stages: ["a"], aggregator: "last"} AS r\nCATCH e:\n  RETURN [e.type, e.results]', { last = agent })))
+    end
+  end)
+end)
+
 describe("patterns routing, handoff and group_chat", function()
   it("route, hand on, and talk", function()
     assert.equal('["b","<t>"]', value.text(result('EVENT pattern:routing {router: "r", routes: {a: "x", b: "y"}, task: "t"} AS r\nRETURN [r.agent, r.output]', { r = function() return "b it is" end })))
