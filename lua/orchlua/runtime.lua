@@ -178,12 +178,13 @@ end
 --- Makes a run that is not started: `resume` fills it with what it was.
 function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
-  local run = runs.new {
-    id = id, program = program, inputs = inputs, seed = options.seed, clock = self.clock, config = policy.narrow(self.config, options.front),
-    functions = self.functions, patterns = self.config.patterns, max_steps = options.max_steps, listener = self.options.on_record,
-    event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted,
-    on_row = self.touch,
+  self.run_kind = self.run_kind or runs.kind {
+    clock = self.clock, functions = self.functions, patterns = self.config.patterns, listener = self.options.on_record,
+    event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted, on_row = self.touch,
   }
+  local run = runs.new(self.run_kind, {
+    id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow(self.config, options.front), max_steps = options.max_steps,
+  })
   run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
   return run
 end

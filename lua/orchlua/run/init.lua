@@ -42,31 +42,34 @@ M.MAX_STEPS = 10000000
 
 ---@class orchlua.Run
 local Run = {}
-Run.__index = Run
-M.Run = Run
+
+--- What the runs of one runtime have in common, and their methods: what `new` is given.
+---@param common { clock: orchlua.Clock, functions: table, patterns?: table, listener?: any, event_handler: fun(name): table?,
+---  interrupted?: fun(): boolean, on_row: fun(run) }   `listener`: somebody wants records
+---@return table kind
+function M.kind(common)
+  local index = { telling = common.listener ~= nil }
+  for name, method in pairs(Run) do index[name] = method end
+  for name, field in pairs(common) do index[name] = field end
+  return { __index = index }
+end
 
 --- Makes a run that has not started.
----@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, clock: orchlua.Clock, config: table,
----  functions: table, patterns?: table, max_steps?: integer, listener?: any, event_handler: fun(name): table?,
----  interrupted?: fun(): boolean, on_row: fun(run) }
----  `listener`: somebody wants records
+---@param kind table   as `kind` gives it
+---@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, config: table, max_steps?: integer }
 ---@return orchlua.Run
-function M.new(options)
+function M.new(kind, options)
   local self = setmetatable({
-    id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed,
-    clock = options.clock, config = options.config, functions = options.functions,
-    listener = options.listener, telling = false, recording = false, keeps = false, event_handler = options.event_handler, interrupted = options.interrupted,
-    on_row = options.on_row, max_steps = options.max_steps or M.MAX_STEPS,
+    id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, config = options.config,
+    max_steps = options.max_steps or M.MAX_STEPS, recording = false, keeps = false,
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, spare_row = false, readings = false, replay = false,
-    flows = {}, flow_count = 0, players = {}, patterns = options.patterns,
-    mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
+    flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = { requests = 0 }, signal_count = 0,
-  }, Run)
+  }, kind)
   self.on_error = function(raised) return failure.handle(self, raised) end
   self.slice = math.min(SLICE, self.max_steps)
-  self.telling = self.listener ~= nil
   self.recording = self.telling
   return self
 end
