@@ -90,6 +90,11 @@ static int by_order(const void *left, const void *right)
   return a->order < b->order ? -1 : a->order > b->order;
 }
 
+static void sort(struct pairs *pairs, int (*compare)(const void *, const void *))
+{
+  if (pairs->count > 1) qsort(pairs->list, pairs->count, sizeof *pairs->list, compare);
+}
+
 static char *append(char *out, const struct pair *pair, bool first)
 {
   size_t size = (size_t)(pair->end - pair->key);
@@ -103,13 +108,13 @@ static char *merge_pairs(const struct pairs *old, struct pairs *new, char *out)
 {
   bool first = true;
   *out++ = '{';
-  qsort(new->list, new->count, sizeof *new->list, by_key);
+  sort(new, by_key);
   for (size_t i = 0; i < old->count; i++, first = false) {
     struct pair *found = new->count == 0 ? NULL : bsearch(&old->list[i], new->list, new->count, sizeof *new->list, by_key);
     if (found != NULL) found->taken = true;
     out = append(out, found != NULL ? found : &old->list[i], first);
   }
-  qsort(new->list, new->count, sizeof *new->list, by_order);
+  sort(new, by_order);
   for (size_t i = 0; i < new->count; i++) {
     if (new->list[i].taken) continue;
     out = append(out, &new->list[i], first);
