@@ -101,6 +101,19 @@ local function set_up(self, relaxed)
   for name, sql in pairs(statements) do self.statements[name] = self.db:statement(sql) end
 end
 
+-- SQLite does not wait by itself when several processes turn one new file into a store.
+local BUSY, ATTEMPTS, PAUSE_SECONDS = 5, 500, 0.02
+
+local function set_up_patiently(self, loop, relaxed)
+  local problem
+  for _ = 1, ATTEMPTS do
+    problem = set_up(self, relaxed)
+    if not problem or problem.code ~= BUSY then return problem end
+    loop:turn(PAUSE_SECONDS)
+  end
+  return problem
+end
+
 --- Opens a store, making it where there is none.
 ---@param loop any   a core loop
 ---@param path string
@@ -115,7 +128,7 @@ function M.open(loop, path, options)
     durable = true, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
     guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, here = process.this(),
   }, Store)
-  local problem = set_up(self, options.relaxed)
+  local problem = set_up_patiently(self, loop, options.relaxed)
   if not problem then return self end
   db:close()
   return nil, problem
