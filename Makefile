@@ -3,6 +3,7 @@
 #   make demo    a real orchestration on real files, with agents of your own machine
 #   make test    every spec                 make lint    luacheck, strict C with gcc and clang
 #   make asan    the specs under sanitizers make bench   figures beside their floors
+#   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
 
@@ -72,6 +73,11 @@ asan:
 	@gcc $(STRICT) $(SANITIZE) $$(pkg-config --cflags lua5.4) spec/support/host.c -o $(A)/lua $$(pkg-config --libs lua5.4) -Wl,-E
 	@printf '#!/bin/sh\nexec "%s/$(A)/lua" "%s/bin/orchlua" "$$@"\n' '$(CURDIR)' '$(CURDIR)' > $(A)/orchlua
 	@tools/specs ORCHLUA=$(A)/orchlua $(subst build/lib,$(A)/lib,$(MODULES)) $(A)/lua $(BUSTED) $(SPECS)
+
+# Needs node and npm, and says so where they are missing.
+.PHONY: vendors
+vendors: all
+	@tools/vendors $(MODULES) $(LUA) $(BUSTED)
 
 .PHONY: bench
 bench: all

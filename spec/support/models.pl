@@ -119,9 +119,14 @@ sub format_of {
   return undef;
 }
 
+# The header that has the key, and the key in it.
 sub key_of {
   my ($vendor, $request) = @_;
-  return $request->{headers}{$vendor->{key_header}} // '';
+  for my $name (@{$vendor->{key_headers}}) {
+    my $value = $request->{headers}{$name} // next;
+    return ($value, $name eq 'authorization' ? $value =~ /^Bearer (.+)$/i : $value =~ /^(.+)$/);
+  }
+  return ('', undef);
 }
 
 sub answer_text {
@@ -132,7 +137,7 @@ sub answer_text {
   return decoded_text(history($body)) if defined $found->{history};
   return system_of($body) if defined $found->{system};
   return decoded_text($json->encode(format_of($body))) if defined $found->{shape};
-  return key_of($vendor, $request) if defined $found->{echokey};
+  return (key_of($vendor, $request))[0] if defined $found->{echokey};
   return "echo: $plain";
 }
 
@@ -223,7 +228,7 @@ sub openai_closing {
 }
 
 my %openai = (
-  name => 'openai', finish => 'stop', key_header => 'authorization', key_form => qr/^Bearer (.+)$/i, needs_key => 1, error_status => 500,
+  name => 'openai', finish => 'stop', key_headers => ['authorization'], needs_key => 1, error_status => 500,
   no_key => "You didn't provide an API key.", wrong_key => 'Incorrect API key provided: ',
   id_header => 'x-request-id', stream_type => 'text/event-stream; charset=utf-8',
   error => \&openai_error, check => \&openai_check, whole => \&openai_whole,
@@ -234,7 +239,7 @@ my %openai = (
   stream_error => sub { [undef, openai_error(500, 'stand-in says error')] },
 );
 
-# --- Anthropic's messages ---
+# --- Anthropic's messages (the key is in x-api-key; their own client sends it as a bearer's) ---
 
 my %anthropic_type = (
   400 => 'invalid_request_error', 401 => 'authentication_error', 402 => 'billing_error', 403 => 'permission_error', 404 => 'not_found_error',
@@ -301,7 +306,7 @@ sub anthropic_closing {
 }
 
 my %anthropic = (
-  name => 'anthropic', finish => 'end_turn', key_header => 'x-api-key', key_form => qr/^(.+)$/, needs_key => 1, error_status => 529,
+  name => 'anthropic', finish => 'end_turn', key_headers => ['x-api-key', 'authorization'], needs_key => 1, error_status => 529,
   no_key => 'x-api-key header is required', wrong_key => 'invalid x-api-key: ',
   id_header => 'request-id', stream_type => 'text/event-stream; charset=utf-8',
   error => \&anthropic_error, check => \&anthropic_check, whole => \&anthropic_whole,
@@ -332,7 +337,7 @@ sub ollama_last {
 }
 
 my %ollama = (
-  name => 'ollama', finish => 'stop', key_header => 'authorization', key_form => qr/^Bearer (.+)$/i, needs_key => 0, error_status => 500,
+  name => 'ollama', finish => 'stop', key_headers => ['authorization'], needs_key => 0, error_status => 500,
   no_key => 'unauthorized', wrong_key => 'unauthorized: ',
   id_header => 'x-request-id', stream_type => 'application/x-ndjson',
   error => sub { { error => $_[1] } },
@@ -478,7 +483,7 @@ sub stream_steps {
 # What is wrong with a request, as a status and a message, or nothing.
 sub refusal {
   my ($vendor, $request) = @_;
-  my ($given) = key_of($vendor, $request) =~ $vendor->{key_form};
+  my (undef, $given) = key_of($vendor, $request);
   return (401, $vendor->{no_key}) if !defined $given && ($vendor->{needs_key} || defined $key);
   return (401, "$vendor->{wrong_key}$given") if defined $key && $given ne $key;
   return if $request->{method} eq 'GET';
