@@ -633,7 +633,7 @@ sub begin {
   $request->{decoded} = eval { $json->decode($request->{body}) };
   delete $connection->{next};
   $connection->{request} = $request;
-  $connection->{steps} = [steps_for($request)];
+  $connection->{steps} = eval { [steps_for($request)] } || [error_steps(vendor_of($request), 500, "the stand-in itself failed: $@")];
   return 1;
 }
 

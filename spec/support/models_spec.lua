@@ -204,6 +204,11 @@ describe("the stand-in for models", function()
     assert.truthy(stream("openai", "hi [[comments]]").body:find "^: a comment\n")
   end)
 
+  it("says so when it does not understand a directive", function()
+    assert.equal(500, stream("openai", "hi [[cut it]]").status)
+    assert.equal(200, ask("openai", "hi").status)
+  end)
+
   it("waits before an answer and between its pieces", function()
     local began = os.time()
     assert.equal(200, stream("openai", "a b c [[delay 0.6]] [[pieces 3]] [[gap 0.8]]").status)
