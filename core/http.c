@@ -601,6 +601,14 @@ static const char *describe(const struct request *request)
   return request->detail[0] != '\0' ? request->detail : orchlua_curl()->easy_strerror(request->code);
 }
 
+/* Pushes nil and the error of a request that no byte was sent of: `unsent` is true in it. */
+static int unsent(lua_State *L)
+{
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "unsent");
+  return 2;
+}
+
 static int push_failure(lua_State *L, const struct request *request)
 {
   const char *host = request->host, *detail = describe(request);
@@ -608,15 +616,19 @@ static int push_failure(lua_State *L, const struct request *request)
     return orchlua_failure(L, "limit", "the answer of %s is larger than %zu bytes", host, request->limit);
   switch (request->code) {
   case CURLE_COULDNT_RESOLVE_HOST:
-    return orchlua_failure(L, "transport", "cannot find the address of %.*s", (int)(strrchr(host, ':') - host), host);
+    orchlua_failure(L, "transport", "cannot find the address of %.*s", (int)(strrchr(host, ':') - host), host);
+    return unsent(L);
   case CURLE_COULDNT_CONNECT:
-    return orchlua_failure(L, "transport", "cannot connect to %s: %s", host, detail);
+    orchlua_failure(L, "transport", "cannot connect to %s: %s", host, detail);
+    return unsent(L);
   case CURLE_OPERATION_TIMEDOUT:
-    return orchlua_failure(L, "transport", "cannot connect to %s: it takes too long", host);
+    orchlua_failure(L, "transport", "cannot connect to %s: it takes too long", host);
+    return unsent(L);
   case CURLE_SSL_CONNECT_ERROR:
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CACERT_BADFILE:
-    return orchlua_failure(L, "transport", "no TLS with %s: %s", host, detail);
+    orchlua_failure(L, "transport", "no TLS with %s: %s", host, detail);
+    return unsent(L);
   default:
     return orchlua_failure(L, "transport", "%s: %s", host, detail);
   }

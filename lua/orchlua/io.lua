@@ -90,7 +90,7 @@ end
 -- The core's failures as error objects ------------------------------------
 
 local function failure(problem, kind)
-  return errors.new(kind or problem.type, problem.message, { retryable = problem.type == "transport" })
+  return errors.new(kind or problem.type, problem.message, { retryable = problem.type == "transport", unsent = problem.unsent })
 end
 
 -- Programs ----------------------------------------------------------------
@@ -119,15 +119,16 @@ local function noting(handle, note)
 end
 
 --- Runs a program to its end, without a deadline. `env` is added to the
---- environment; a table `note` gets the end of standard error as `stderr`, also when
+--- environment, or, with `alone`, is all of it; a table `note` gets the end of standard error as `stderr`, also when
 --- the wait is cut off. A program that fails has still run: that is no error here.
 ---@param loop any
----@param options { args: string[], cwd?: string, env?: table<string, string>, stdin?: string, limit?: integer, note?: table }
+---@param options { args: string[], cwd?: string, env?: table<string, string>, alone?: boolean, stdin?: string, limit?: integer, note?: table }
 ---@return orchlua.Outcome? outcome
 ---@return orchlua.Error? problem  of type `exec` when it could not start, `limit` when it wrote too much
 function M.run(loop, options)
   local handle <close>, problem = loop:process {
-    args = options.args, cwd = options.cwd, env = options.env, inherit_env = true, stdin = options.stdin, limit = options.limit
+    args = options.args, cwd = options.cwd, env = options.env, inherit_env = not options.alone, stdin = options.stdin,
+    limit = options.limit
   }
   if not handle then return nil, failure(problem, "exec") end
   local _ <close> = noting(handle, options.note)
@@ -163,6 +164,32 @@ function M.body(handle)
   local body, problem = handle:body()
   if not body then return nil, failure(problem) end
   return body
+end
+
+--- Hands the body of a transfer on as it comes: `take(piece)` for each piece, until it says true.
+---@param handle any
+---@param take fun(piece: string): boolean?
+---@return orchlua.Error? problem   when it broke off
+function M.pieces(handle, take)
+  while true do
+    local piece, problem = handle:read()
+    if problem then return failure(problem) end
+    if not piece or take(piece) then return nil end
+  end
+end
+
+--- The start of a body, for messages: at most `most` bytes are read, and a longer one is given up.
+---@param handle any
+---@param most integer
+---@return string
+function M.start_of_body(handle, most)
+  local pieces, size = {}, 0
+  M.pieces(handle, function(piece)
+    pieces[#pieces + 1] = piece
+    size = size + #piece
+    return size > most
+  end)
+  return table.concat(pieces):sub(1, most)
 end
 
 -- The library's functions -------------------------------------------------

@@ -299,10 +299,16 @@ describe("HTTP", function()
   end)
 
   describe("a failure", function()
-    it("to connect names host, port and reason", function()
-      assert.same(transport "cannot connect to 127.0.0.1:1: connection refused", problem_of { url = "http://127.0.0.1:1/" })
-      assert.same(transport "cannot connect to 127.0.0.1:1: connection refused", problem_of { url = "http://u:secret@127.0.0.1:1/" })
-      assert.same(transport "cannot find the address of no-such-host.invalid", problem_of { url = "http://no-such-host.invalid/" })
+    local function unsent(message)
+      local problem = transport(message)
+      problem.unsent = true
+      return problem
+    end
+
+    it("to connect names host, port and reason, and that nothing was sent", function()
+      assert.same(unsent "cannot connect to 127.0.0.1:1: connection refused", problem_of { url = "http://127.0.0.1:1/" })
+      assert.same(unsent "cannot connect to 127.0.0.1:1: connection refused", problem_of { url = "http://u:secret@127.0.0.1:1/" })
+      assert.same(unsent "cannot find the address of no-such-host.invalid", problem_of { url = "http://no-such-host.invalid/" })
     end)
 
     it("of TLS says so", function()
