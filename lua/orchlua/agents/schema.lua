@@ -1,0 +1,501 @@
+-- JSON schemas (draft 2020-12) over values of the language: whether a schema is one that
+-- can be checked here, and whether a value fits it. There is no validator for Lua or C
+-- among Debian's packages. What cannot be checked is refused, never passed over;
+-- docs/schema.md has the list.
+
+local core = require "orchlua.core"
+local io = require "orchlua.io"
+local nearest = require "orchlua.nearest"
+
+local json, value = core.json, core.value
+local kind = value.kind
+
+local M = {}
+
+local MOST_PROBLEMS = 5
+local MOST_DEPTH = 100
+-- Schemas applied to values in one check: one that needs more could take for ever.
+local MOST_STEPS = 1000000
+local SHOWN = 60
+
+-- Words ------------------------------------------------------------------------------------
+
+local function shown(v)
+  local text = json.encode(v) or "a value nested too deep"
+  local short = io.first(text, SHOWN)
+  return short == text and text or short .. "…"
+end
+
+local function article(word) return (word:find "^[aeiou]" and "an " or "a ") .. word end
+
+local function type_of(v)
+  local of = kind(v)
+  if of == "number" and (math.type(v) == "integer" or v % 1 == 0) then return "integer" end
+  return of
+end
+
+local function is_type(v, wanted)
+  local of = type_of(v)
+  return of == wanted or of == "integer" and wanted == "number"
+end
+
+-- "a string ("high")", "null", "an object"
+local function described(v)
+  local of = kind(v)
+  if of == "null" then return "null" end
+  if of == "array" or of == "object" then return article(of) end
+  return ("%s (%s)"):format(article(of), shown(v))
+end
+
+local function list_of(items)
+  local texts = {}
+  for i, item in ipairs(items) do texts[i] = shown(item) end
+  return table.concat(texts, ", ")
+end
+
+-- References -------------------------------------------------------------------------------
+
+local function unescaped(step)
+  step = step:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+  return (step:gsub("~1", "/"):gsub("~0", "~"))
+end
+
+local function step_into(v, step)
+  local of = kind(v)
+  if of == "object" then return v[step] end
+  if of == "array" and step:find "^%d+$" then return v[tonumber(step) + 1] end
+end
+
+-- What a reference inside the document means, or nil.
+local function resolve(root, reference)
+  local pointer = reference:match "^#(.*)$"
+  if not pointer or pointer ~= "" and pointer:sub(1, 1) ~= "/" then return nil end
+  local found = root
+  for step in pointer:gmatch "/([^/]*)" do
+    found = step_into(found, unescaped(step))
+    if found == nil then return nil end
+  end
+  return found
+end
+
+-- Checking a value ---------------------------------------------------------------------------
+
+---@class orchlua.SchemaCheck
+local Check = {}
+Check.__index = Check
+
+local function new_check(root, steps) return setmetatable({ root = root, steps = steps, count = 0, problems = {} }, Check) end
+
+local function where(path) return path == "" and "the reply" or ("`%s`"):format(path) end
+
+function Check:add(path, text, ...)
+  self.count = self.count + 1
+  if self.count <= MOST_PROBLEMS then self.problems[self.count] = where(path) .. " " .. text:format(...) end
+end
+
+-- Whether a value fits a schema, without words.
+function Check:fits(schema, v, path)
+  local inner = new_check(self.root, self.steps)
+  inner:value(schema, v, path)
+  return inner.count == 0
+end
+
+local function below(path, key)
+  if type(key) == "number" then return ("%s[%d]"):format(path, key - 1) end
+  if not key:find "^[%a_][%w_]*$" then return ("%s[%s]"):format(path, json.encode(key)) end
+  return path == "" and key or path .. "." .. key
+end
+
+-- By keyword: `assert[keyword](check, argument, v, path, schema)`. Most are about one kind
+-- of value, and say nothing of others.
+local assertions = {}
+
+function assertions.type(check, wanted, v, path)
+  local types = type(wanted) == "string" and { wanted } or wanted
+  for _, one in ipairs(types) do
+    if is_type(v, one) then return end
+  end
+  local words = {}
+  for i, one in ipairs(types) do words[i] = one == "null" and one or article(one) end
+  check:add(path, "is %s, and should be %s", described(v), table.concat(words, " or "))
+end
+
+function assertions.enum(check, allowed, v, path)
+  for _, one in ipairs(allowed) do
+    if value.equal(one, v) then return end
+  end
+  check:add(path, "is %s, and should be one of %s", described(v), list_of(allowed))
+end
+
+function assertions.const(check, only, v, path)
+  if not value.equal(only, v) then check:add(path, "is %s, and should be %s", described(v), shown(only)) end
+end
+
+assertions["$ref"] = function(check, reference, v, path)
+  check:value(resolve(check.root, reference), v, path)
+end
+
+local function about(wanted, keywords)
+  for keyword, assertion in pairs(keywords) do
+    assertions[keyword] = function(check, argument, v, path, schema)
+      if kind(v) == wanted then assertion(check, argument, v, path, schema) end
+    end
+  end
+end
+
+local function is_multiple(v, of)
+  if math.type(v) == "integer" and math.type(of) == "integer" then return v % of == 0 end
+  local quotient = v / of
+  return math.abs(quotient - math.floor(quotient + 0.5)) <= 1e-9 * math.max(1, math.abs(quotient))
+end
+
+about("number", {
+  minimum = function(check, least, v, path) if v < least then check:add(path, "is %s, and should be %s or more", shown(v), shown(least)) end end,
+  maximum = function(check, most, v, path) if v > most then check:add(path, "is %s, and should be %s or less", shown(v), shown(most)) end end,
+  exclusiveMinimum = function(check, least, v, path) if v <= least then check:add(path, "is %s, and should be more than %s", shown(v), shown(least)) end end,
+  exclusiveMaximum = function(check, most, v, path) if v >= most then check:add(path, "is %s, and should be less than %s", shown(v), shown(most)) end end,
+  multipleOf = function(check, of, v, path)
+    if not is_multiple(v, of) then check:add(path, "is %s, and should be a multiple of %s", shown(v), shown(of)) end
+  end,
+})
+
+local function length(text) return utf8.len(text) or #text end
+
+about("string", {
+  minLength = function(check, least, v, path)
+    if length(v) < least then check:add(path, "has %d characters, and should have %s at least", length(v), shown(least)) end
+  end,
+  maxLength = function(check, most, v, path)
+    if length(v) > most then check:add(path, "has %d characters, and should have %s at most", length(v), shown(most)) end
+  end,
+})
+
+-- The first pair of equal items. Scalars are compared by their JSON, so that a long list takes no time.
+local function equal_items(items)
+  local seen = {}
+  for i = 1, #items do
+    local key = kind(items[i]) .. json.encode(items[i])
+    if type(items[i]) ~= "table" then
+      if seen[key] then return seen[key], i end
+      seen[key] = i
+    else
+      for j = 1, i - 1 do
+        if value.equal(items[i], items[j]) then return j, i end
+      end
+    end
+  end
+end
+
+local function count_fitting(check, schema, items, path)
+  local count = 0
+  for i = 1, #items do
+    if check:fits(schema, items[i], below(path, i)) then count = count + 1 end
+  end
+  return count
+end
+
+about("array", {
+  minItems = function(check, least, v, path) if #v < least then check:add(path, "has %d items, and should have %s at least", #v, shown(least)) end end,
+  maxItems = function(check, most, v, path) if #v > most then check:add(path, "has %d items, and should have %s at most", #v, shown(most)) end end,
+  uniqueItems = function(check, wanted, v, path)
+    local first, second = nil, nil
+    if wanted then first, second = equal_items(v) end
+    if first then check:add(path, "has the same item twice, at %d and %d", first - 1, second - 1) end
+  end,
+  prefixItems = function(check, schemas, v, path)
+    for i = 1, math.min(#schemas, #v) do check:value(schemas[i], v[i], below(path, i)) end
+  end,
+  items = function(check, schema, v, path, whole)
+    for i = #(whole.prefixItems or {}) + 1, #v do check:value(schema, v[i], below(path, i)) end
+  end,
+  contains = function(check, schema, v, path, whole)
+    local count, least, most = count_fitting(check, schema, v, path), whole.minContains or 1, whole.maxContains
+    if count < least then check:add(path, "has %d items of the kind that it should have %s of at least", count, shown(least)) end
+    if most and count > most then check:add(path, "has %d items of the kind that it should have %s of at most", count, shown(most)) end
+  end,
+})
+
+local function of_properties(whole, name)
+  return whole.properties and whole.properties[name] ~= nil
+end
+
+about("object", {
+  minProperties = function(check, least, v, path) if #v < least then check:add(path, "has %d fields, and should have %s at least", #v, shown(least)) end end,
+  maxProperties = function(check, most, v, path) if #v > most then check:add(path, "has %d fields, and should have %s at most", #v, shown(most)) end end,
+  required = function(check, names, v, path)
+    for _, name in ipairs(names) do
+      if v[name] == nil then check:add(path, "should have the field `%s`", name) end
+    end
+  end,
+  properties = function(check, schemas, v, path)
+    for _, name in ipairs(schemas) do
+      if v[name] ~= nil then check:value(schemas[name], v[name], below(path, name)) end
+    end
+  end,
+  additionalProperties = function(check, schema, v, path, whole)
+    for _, name in ipairs(v) do
+      if not of_properties(whole, name) then
+        if schema == false then check:add(path, "should not have the field `%s`", name) else check:value(schema, v[name], below(path, name)) end
+      end
+    end
+  end,
+  propertyNames = function(check, schema, v, path)
+    for _, name in ipairs(v) do
+      if not check:fits(schema, name, path) then check:add(path, "should not have a field of the name `%s`", name) end
+    end
+  end,
+  dependentRequired = function(check, names_of, v, path)
+    for _, name in ipairs(names_of) do
+      if v[name] ~= nil then assertions.required(check, names_of[name], v, path) end
+    end
+  end,
+  dependentSchemas = function(check, schemas, v, path)
+    for _, name in ipairs(schemas) do
+      if v[name] ~= nil then check:value(schemas[name], v, path) end
+    end
+  end,
+})
+
+function assertions.allOf(check, schemas, v, path)
+  for _, schema in ipairs(schemas) do check:value(schema, v, path) end
+end
+
+function assertions.anyOf(check, schemas, v, path)
+  for _, schema in ipairs(schemas) do
+    if check:fits(schema, v, path) then return end
+  end
+  check:add(path, "is %s, and fits none of the %d shapes that it may have", described(v), #schemas)
+end
+
+function assertions.oneOf(check, schemas, v, path)
+  local count = 0
+  for _, schema in ipairs(schemas) do
+    if check:fits(schema, v, path) then count = count + 1 end
+  end
+  if count ~= 1 then check:add(path, "is %s, and fits %d of the %d shapes of which it should have one", described(v), count, #schemas) end
+end
+
+assertions["not"] = function(check, schema, v, path)
+  if check:fits(schema, v, path) then check:add(path, "is %s, which is what it should not be", described(v)) end
+end
+
+assertions["if"] = function(check, schema, v, path, whole)
+  local branch = whole[check:fits(schema, v, path) and "then" or "else"]
+  if branch ~= nil then check:value(branch, v, path) end
+end
+
+--- Checks a value under a schema; what is wrong is added.
+function Check:value(schema, v, path)
+  if schema == true then return end
+  if schema == false then return self:add(path, "should not be there") end
+  self.steps.left = self.steps.left - 1
+  if self.steps.left < 0 then error(self.steps, 0) end
+  for i = 1, #schema do
+    local keyword = schema[i]
+    local assertion = assertions[keyword]
+    if assertion then assertion(self, schema[keyword], v, path, schema) end
+  end
+end
+
+--- Whether a value fits a schema that has no `problem`.
+---@param schema any
+---@param v any
+---@return string? message   nil when it fits; else what is wrong and where, for a person or a model
+function M.check(schema, v)
+  local steps = { left = MOST_STEPS }
+  local check = new_check(schema, steps)
+  local ok, raised = pcall(check.value, check, schema, v, "")
+  if not ok and raised == steps then return "the reply takes too long to check against its schema" end
+  if not ok then error(raised, 0) end
+  if check.count == 0 then return nil end
+  local text = table.concat(check.problems, "; ")
+  return check.count > MOST_PROBLEMS and ("%s; and %d more"):format(text, check.count - MOST_PROBLEMS) or text
+end
+
+-- Looking at a schema ------------------------------------------------------------------------
+
+local TYPES = { null = true, boolean = true, object = true, array = true, number = true, string = true, integer = true }
+
+-- What the argument of a keyword may be: nil, or what was expected.
+local function is_schema(argument)
+  if type(argument) ~= "boolean" and kind(argument) ~= "object" then return "an object, true or false" end
+end
+
+local function is_number(argument)
+  if type(argument) ~= "number" then return "a number" end
+end
+
+local function is_above_0(argument)
+  if type(argument) ~= "number" or argument <= 0 then return "a number above 0" end
+end
+
+local function is_count(argument)
+  if type(argument) ~= "number" or argument < 0 or argument % 1 ~= 0 then return "a whole number from 0" end
+end
+
+local function is_boolean(argument)
+  if type(argument) ~= "boolean" then return "true or false" end
+end
+
+local function is_list(argument)
+  if kind(argument) ~= "array" then return "a list" end
+end
+
+local function is_names(argument)
+  if kind(argument) ~= "array" then return "a list of names" end
+  for _, name in ipairs(argument) do
+    if type(name) ~= "string" then return "a list of names" end
+  end
+end
+
+local function is_schemas(argument)
+  if kind(argument) ~= "array" or #argument == 0 then return "a list of schemas" end
+  for _, schema in ipairs(argument) do
+    if is_schema(schema) then return "a list of schemas" end
+  end
+end
+
+local function is_map(of)
+  return function(argument)
+    if kind(argument) ~= "object" then return "an object" end
+    for _, name in ipairs(argument) do
+      local expected = of(argument[name])
+      if expected then return ("%s under each name"):format(expected) end
+    end
+  end
+end
+
+local function is_types(argument)
+  local types = kind(argument) == "array" and argument or { argument }
+  for _, one in ipairs(types) do
+    if not TYPES[one] then return "one or more of null, boolean, object, array, number, string, integer" end
+  end
+  if #types == 0 then return "a type" end
+end
+
+local function is_anything() end
+
+local is_schema_map = is_map(is_schema)
+
+-- Keywords that are checked or passed over, with what their argument may be.
+local KEYWORDS = {
+  type = is_types, enum = is_list, const = is_anything, ["$ref"] = is_anything, minimum = is_number, maximum = is_number, exclusiveMinimum = is_number,
+  exclusiveMaximum = is_number, multipleOf = is_above_0, minLength = is_count, maxLength = is_count, minItems = is_count, maxItems = is_count,
+  uniqueItems = is_boolean, prefixItems = is_schemas, items = is_schema, contains = is_schema, minContains = is_count, maxContains = is_count,
+  minProperties = is_count, maxProperties = is_count, required = is_names, properties = is_schema_map, additionalProperties = is_schema,
+  propertyNames = is_schema, dependentRequired = is_map(is_names), dependentSchemas = is_schema_map, allOf = is_schemas, anyOf = is_schemas,
+  oneOf = is_schemas, ["not"] = is_schema, ["if"] = is_schema, ["then"] = is_schema, ["else"] = is_schema, ["$defs"] = is_schema_map,
+  definitions = is_schema_map, title = is_anything, description = is_anything, default = is_anything, examples = is_anything, deprecated = is_anything,
+  readOnly = is_anything, writeOnly = is_anything, ["$comment"] = is_anything, ["$schema"] = is_anything, format = is_anything,
+  contentEncoding = is_anything, contentMediaType = is_anything, contentSchema = is_anything,
+}
+
+-- Keywords that say something and are not checked here.
+local REFUSED = {
+  pattern = true, patternProperties = true, unevaluatedItems = true, unevaluatedProperties = true, ["$id"] = true, ["$anchor"] = true,
+  ["$dynamicRef"] = true, ["$dynamicAnchor"] = true, ["$vocabulary"] = true, dependencies = true, additionalItems = true,
+}
+
+-- Schemas inside a schema: one, a list, or a map of them.
+local NESTED = {
+  items = "one", contains = "one", additionalProperties = "one", propertyNames = "one", ["not"] = "one", ["if"] = "one", ["then"] = "one", ["else"] = "one",
+  prefixItems = "list", allOf = "list", anyOf = "list", oneOf = "list", properties = "map", dependentSchemas = "map", ["$defs"] = "map", definitions = "map",
+}
+
+-- Those that are about the same value as the schema that they are in.
+local SAME_VALUE = { ["not"] = true, ["if"] = true, ["then"] = true, ["else"] = true, allOf = true, anyOf = true, oneOf = true, dependentSchemas = true }
+
+-- Calls `visit(nested, keyword, path)` for each schema directly inside a schema, until it says something.
+local function each_nested(schema, path, visit)
+  for _, keyword in ipairs(schema) do
+    local how, argument = NESTED[keyword], schema[keyword]
+    local here = path .. "/" .. keyword
+    if how == "one" then
+      local said = visit(argument, keyword, here)
+      if said then return said end
+    elseif how then
+      for i, item in ipairs(argument) do
+        local key = how == "list" and i - 1 or item
+        local said = visit(how == "list" and item or argument[item], keyword, here .. "/" .. key)
+        if said then return said end
+      end
+    end
+  end
+end
+
+local function keyword_problem(root, keyword, argument)
+  if REFUSED[keyword] then return "is not checked here" end
+  local expected = KEYWORDS[keyword]
+  if not expected then return "is no keyword" .. (nearest.hint(keyword, M.keywords()) and "; " .. nearest.hint(keyword, M.keywords()) or "") end
+  local wanted = expected(argument)
+  if wanted then return ("is %s, and should be %s"):format(shown(argument), wanted) end
+  if keyword == "$ref" and (type(argument) ~= "string" or is_schema(resolve(root, argument))) then
+    return ("%s leads to no schema in this document"):format(shown(argument))
+  end
+end
+
+local function problem_at(root, schema, path, depth)
+  local expected = is_schema(schema)
+  if expected then return ("%s is %s, and should be %s"):format(path == "" and "the schema" or path, shown(schema), expected) end
+  if type(schema) == "boolean" then return nil end
+  if depth > MOST_DEPTH then return ("%s is nested more than %d deep"):format(path, MOST_DEPTH) end
+  for _, keyword in ipairs(schema) do
+    local problem = keyword_problem(root, keyword, schema[keyword])
+    if problem then return ("`%s/%s` %s"):format(path, keyword, problem) end
+  end
+  return each_nested(schema, path, function(nested, _, where_it_is) return problem_at(root, nested, where_it_is, depth + 1) end)
+end
+
+-- A reference that comes back to its own schema without going into the value never ends.
+local function endless(root, schema, open, done)
+  if type(schema) == "boolean" or done[schema] then return nil end
+  if open[schema] then return "a `$ref` leads back to its own schema without end" end
+  open[schema] = true
+  local problem = schema["$ref"] and endless(root, resolve(root, schema["$ref"]), open, done)
+    or each_nested(schema, "", function(nested, keyword) return SAME_VALUE[keyword] and endless(root, nested, open, done) or nil end)
+  open[schema], done[schema] = nil, true
+  return problem
+end
+
+local function each_schema(schema, visit)
+  if type(schema) == "boolean" then return nil end
+  return visit(schema) or each_nested(schema, "", function(nested) return each_schema(nested, visit) end)
+end
+
+--- What in a schema cannot be checked here; nil when all of it can.
+---@param schema any   a value of the language
+---@return string? message
+function M.problem(schema)
+  local problem = problem_at(schema, schema, "", 0)
+  if problem then return problem end
+  local done = {}
+  return each_schema(schema, function(one) return endless(schema, one, {}, done) end)
+end
+
+--- The keywords that are known, in the order of their names.
+---@return string[]
+function M.keywords()
+  local names = {}
+  for keyword in pairs(KEYWORDS) do names[#names + 1] = keyword end
+  table.sort(names)
+  return names
+end
+
+local function is_strict(schema)
+  if kind(schema) ~= "object" or not (schema.type == "object" or schema.properties) then return true end
+  local required = {}
+  for _, name in ipairs(schema.required or {}) do required[name] = true end
+  for _, name in ipairs(schema.properties or {}) do
+    if not required[name] then return false end
+  end
+  return schema.additionalProperties == false
+end
+
+--- Whether every object in a schema says all of its fields and requires them: servers hold an answer only to such.
+---@param schema any
+---@return boolean
+function M.strict(schema)
+  return not each_schema(schema, function(one) return not is_strict(one) or nil end)
+end
+
+return M
