@@ -155,18 +155,54 @@ describe("checking a configuration", function()
   end)
 
   it("wants exactly one kind in an agent", function()
-    assert.equal("agents.a: expected one of `exec`, `http`, `lua`; did you mean `exec`?", problems_of { agents = { a = { exe = { "x" } } } })
-    assert.equal("agents.a: expected one of `exec`, `http`, `lua`, got `exec`, `lua`",
+    assert.equal("agents.a: expected one of `anthropic`, `exec`, `http`, `lua`, `ollama`, `openai`; did you mean `exec`?", problems_of { agents = { a = { exe = { "x" } } } })
+    assert.equal("agents.a: expected one of `anthropic`, `exec`, `http`, `lua`, `ollama`, `openai`, got `exec`, `lua`",
       problems_of { agents = { a = { exec = { "x" }, lua = nothing } } })
     assert.equal("agents.a: expected a function or a table, got \"x\"", problems_of { agents = { a = "x" } })
     assert.equal("agents: expected names as keys, got 1", problems_of { agents = { nothing } })
   end)
 
-  it("knows the kinds of models and says that they are not there yet", function()
-    for _, kind in ipairs { "openai", "anthropic", "ollama" } do
-      local message = problems_of { agents = { a = { [kind] = { model = "m" }, system = "…" } } }
-      assert.truthy(message:find("agents.a." .. kind .. ": this release has no model agents yet", 1, true))
-      assert.is_nil(message:find("\n", 1, true))
+  it("takes models, with what is beside the kind and in its table, and what all of a provider share", function()
+    local normal = assert(config.check({
+      providers = { openai = { base_url = "http://h/v1", api_key_env = "K", top_p = 0.5, rate = { requests = 6 }, price = { input = 1, output = 2 } } },
+      agents = {
+        a = { openai = { model = "m", seed = 7 }, system = "s", temperature = 0, memory = false, stream = true },
+        b = { openai = "short", memory = { turns = 3 }, price = { input = 5, output = 6 } },
+        c = { ollama = { model = "l", max_tokens = 9 } },
+      },
+    }, "."))
+    local a, b, c = normal.agents.a, normal.agents.b, normal.agents.c
+    assert.same({ base_url = "http://h/v1", api_key_env = "K", model = "m", system = "s", temperature = 0, fields = { seed = 7, top_p = 0.5 } }, a.model)
+    assert.same({ 0, true, { input = 1, output = 2 }, { requests = 6, per = 60 } }, { a.memory, a.stream, a.price, a.provider_rate })
+    assert.same({ "short", 3, { input = 5, output = 6 } }, { b.model.model, b.memory, b.price })
+    assert.same({ 9, 8, { input = 0, output = 0 } }, { c.model.max_tokens, c.memory, c.price })
+  end)
+
+  it("refuses models that could not be asked", function()
+    for message, entry in pairs {
+      ["agents.a: expected the name of a model, as `openai = { model = \"…\" }`"] = { openai = {} },
+      ["agents.a.openai.messages: expected nothing here: the runtime sets this field, got a table"] = { openai = { model = "m", messages = {} } },
+      ["agents.a.system: `system` is given twice: beside `openai` and in it"] = { openai = { model = "m", system = "x" }, system = "y" },
+      ["agents.a.memory: expected true, false or { turns = n }, got 7"] = { openai = { model = "m" }, memory = 7 },
+      ["agents.a.openai.base_url: expected an address such as \"https://example.org/agent\", got \"h\""] = { openai = { model = "m", base_url = "h" } },
+      ["agents.a.rate: expected a table such as { requests = 60, tokens = 90000, per = 60 }, got a table"] = { openai = { model = "m" }, rate = { per = 60 } },
+    } do
+      assert.equal(message, problems_of { agents = { a = entry } })
+    end
+    assert.truthy(problems_of({ agents = { a = { openai = { model = "m", api_key = "sk" } } } }):find("name its variable with `api_key_env`", 1, true))
+    assert.truthy(problems_of({ events = { ["x:y"] = { openai = { model = "m" } } } }):find("a model is an agent", 1, true))
+  end)
+
+  it("without any is a provider's model where the environment has its key", function()
+    local function default(variables) return assert(config.default(function(name) return variables[name] end)).agents["*"] end
+    assert.is_nil(default {})
+    assert.same({ model = "gpt-4o-mini", api_key_env = "OPENAI_API_KEY", fields = {} }, default({ OPENAI_API_KEY = "k", ANTHROPIC_API_KEY = "k" }).model)
+    assert.same({ model = "c", api_key_env = "ANTHROPIC_API_KEY", base_url = "http://h", fields = {} },
+      default({ ANTHROPIC_API_KEY = "k", ANTHROPIC_MODEL = "c", ANTHROPIC_BASE_URL = "http://h" }).model)
+    for host, address in pairs {
+      ["127.0.0.1"] = "http://127.0.0.1:11434", [":1234"] = "http://127.0.0.1:1234", ["0.0.0.0:1"] = "http://127.0.0.1:1", ["https://h/"] = "https://h:443",
+    } do
+      assert.equal(address, default({ OLLAMA_HOST = host }).model.base_url)
     end
   end)
 

@@ -115,7 +115,7 @@ describe("a configuration", function()
     for text, message in pairs {
       ["return {"] = "orchlua.config.lua", ["return 5"] = "orchlua.config.lua", ["error 'no'"] = "no",
       ["return { agents = { a = { exec = {} } } }"] = "agents.a", ["return { agnets = {} }"] = "agents", ["return { agents = { a = { timeout = -1, lua = print } } }"] = "timeout",
-      ["return { agents = { a = { openai = { model = 'm' } } } }"] = "openai",
+      ["return { agents = { a = { openai = { model = 5 } } } }"] = "openai",
     } do
       write("orchlua.config.lua", text)
       local r = run "RETURN 1"

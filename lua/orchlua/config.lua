@@ -6,6 +6,7 @@
 local errors = require "orchlua.error"
 local fields = require "orchlua.config.fields"
 local globs = require "orchlua.config.globs"
+local models = require "orchlua.config.models"
 local nearest = require "orchlua.nearest"
 local words = require "orchlua.dsl.words"
 
@@ -18,7 +19,7 @@ local MAX_REPLY = 64 * 1024 * 1024
 
 ---@class orchlua.Config.Entry              an agent, or who answers an event
 ---@field name string                       the name or glob it stands under
----@field kind "lua"|"exec"|"http"|"agent"
+---@field kind "lua"|"exec"|"http"|"agent"|"openai"|"anthropic"|"ollama"
 ---@field lua? function                     `lua`: what to call
 ---@field exec? string[]                    `exec`: program and arguments
 ---@field http? string                      `http`: where to post
@@ -32,8 +33,16 @@ local MAX_REPLY = 64 * 1024 * 1024
 ---@field latency? number                   `lua`: seconds before it answers
 ---@field stdin? "text"|"json"              `exec`: what the program reads
 ---@field cwd? string                       `exec`: seen from the configuration's folder
----@field env? table<string, string>        `exec`
+---@field env? table<string, string>        `exec`: added to what it inherits
+---@field inherit? string[]|false           `exec`: the variables of the environment that it gets; absent: all
+---@field reply? string                     `exec`: the field of its JSON answer that is the reply, `a.b.0`
 ---@field headers? table<string, string>    `http`
+---@field model? orchlua.Config.Model       a model's settings
+---@field memory? integer                   a model: exchanges of a run that it remembers
+---@field stream? boolean                   a model: its answer comes in pieces
+---@field rate? orchlua.Config.Rate         a model: how fast it may be asked
+---@field provider_rate? orchlua.Config.Rate  the same of all agents of its kind together
+---@field price? { input: number, output: number }  a model: money for a million tokens
 
 ---@class orchlua.Config
 ---@field folder string                     where `exec` agents run
@@ -45,6 +54,7 @@ local MAX_REPLY = 64 * 1024 * 1024
 ---@field patterns table<string, string|table>   name → its module's name, or the pattern itself
 ---@field policy orchlua.Config.Policy
 ---@field defaults { timeout: number, retries: integer, concurrency: integer }
+---@field providers table<string, table>     by kind of model: what its agents share
 ---@field retention { rows: integer, days: number }   what a store keeps of a run's history, and of runs that ended
 
 ---@class orchlua.Config.Policy             globs as keys; an absent table allows everything
@@ -166,17 +176,25 @@ local call = {
 }
 local reply = { max_reply = fields.whole(1) }
 
+local variables = fields.list(fields.name, 'a list of variables such as { "PATH", "HOME" }, or false')
+
+-- Which variables a program inherits: none, those of a list, or (left out) all.
+local function inherited(given)
+  if given == false then return {} end
+  return variables(given)
+end
+
 local lua = schema(call, { lua = fields.func, latency = fields.delay })
 local exec = schema(call, reply, {
   exec = fields.command_line, stdin = fields.one_of("text", "json"), cwd = fields.name,
-  env = fields.except(fields.environment, "ORCHLUA_REQUEST")
+  env = fields.except(fields.environment, "ORCHLUA_REQUEST"), inherit = inherited, reply = fields.name
 })
 local http = schema(call, reply, { http = fields.url, headers = fields.except(fields.headers, "Idempotency-Key") })
 local agent = { agent = fields.name, timeout = fields.seconds, try_timeout = fields.seconds, retries = fields.whole(0) }
 
 local AGENT_KINDS = { lua = lua, exec = exec, http = http }
+for kind in pairs(models.KINDS) do AGENT_KINDS[kind] = schema(call, reply, models.entry_fields(kind)) end
 local EVENT_KINDS = { lua = lua, exec = exec, http = http, agent = agent }
-local MODEL_KINDS = { openai = true, anthropic = true, ollama = true }
 
 local function quoted_list(names)
   local quoted = {}
@@ -196,8 +214,8 @@ end
 local function kind_of(problems, path, entry, kinds)
   local found = {}
   for _, key in ipairs(sorted_keys(entry)) do
-    if MODEL_KINDS[key] then
-      problems:add(join(path, key), "this release has no model agents yet; use one of " .. quoted_list(sorted_keys(kinds)))
+    if models.KINDS[key] and not kinds[key] then
+      problems:add(join(path, key), "a model is an agent: name it in `agents`, and here `{ agent = \"NAME\" }`")
       return nil
     end
     if kinds[key] then found[#found + 1] = key end
@@ -212,7 +230,12 @@ local function kind_of(problems, path, entry, kinds)
   return nil
 end
 
-local function entry_checker(problems, kinds, defaults)
+local function complete_model(problems, path, entry, providers)
+  local problem, field = models.complete(entry, providers[entry.kind])
+  if problem then problems:add(field and join(path, field) or path, problem) end
+end
+
+local function entry_checker(problems, kinds, defaults, providers)
   return function(path, name, entry)
     if type(entry) == "function" then entry = { lua = entry } end
     if type(entry) ~= "table" then return problems:expected(path, "a function or a table", entry) end
@@ -224,6 +247,7 @@ local function entry_checker(problems, kinds, defaults)
       if normal[field] == nil then normal[field] = value end
     end
     if kinds[kind].max_reply then normal.max_reply = normal.max_reply or MAX_REPLY end
+    if models.KINDS[kind] then complete_model(problems, path, normal, providers) end
     return normal
   end
 end
@@ -301,7 +325,11 @@ end
 local POLICY = { events = rule_set, agents = rule_set }
 local DEFAULT_FIELDS = { timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1) }
 local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.seconds }
-local SECTIONS = { agents = true, events = true, functions = true, patterns = true, policy = true, defaults = true, retention = true }
+local PROVIDERS = {}
+for kind in pairs(models.KINDS) do PROVIDERS[kind] = models.provider end
+local SECTIONS = {
+  agents = true, providers = true, events = true, functions = true, patterns = true, policy = true, defaults = true, retention = true
+}
 
 local function check_section(problems, path, given, section_schema)
   if given == nil then return {} end
@@ -332,7 +360,8 @@ function M.check(given, folder, path)
   for field, value in pairs(DEFAULTS) do config.defaults[field] = config.defaults[field] or value end
   config.retention = check_section(problems, "retention", given.retention, RETENTION_FIELDS)
   for field, value in pairs(RETENTION) do config.retention[field] = config.retention[field] or value end
-  config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config.defaults))
+  config.providers = check_section(problems, "providers", given.providers, PROVIDERS)
+  config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config.defaults, config.providers))
   config.events = check_events(problems, given.events, config.agents, config.defaults)
   config.functions = check_functions(problems, given.functions)
   config.patterns = check_patterns(problems, given.patterns)
@@ -341,9 +370,11 @@ function M.check(given, folder, path)
   return config
 end
 
---- The configuration of a run that has none: it knows no agents.
----@return orchlua.Config
-function M.default() return assert(M.check({}, ".")) end
+--- The configuration of a run that has none: with a key of a provider in the environment,
+--- every agent is its model; else it knows no agents.
+---@param getenv? fun(name: string): string?   the environment; `os.getenv` unless given
+---@return orchlua.Config? config, orchlua.Error? problem
+function M.default(getenv) return M.check({ agents = models.from_environment(getenv or os.getenv) }, ".") end
 
 -- What the policy allows --------------------------------------------------
 

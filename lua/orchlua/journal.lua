@@ -3,6 +3,7 @@
 -- Each time a run comes to rest its row goes into the batch, and what it wants done is
 -- held; when the batch has been committed, it is performed.
 
+local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
@@ -35,7 +36,9 @@ end
 local columns = {}
 
 function columns.start(run)
-  return { body = json.encode(value.object { "input", "seed", input = run.inputs, seed = run.lease.seed }) }
+  local given = run.budgets and run.budgets.given
+  return { body = json.encode(value.object { "input", "seed", "budget", input = run.inputs, seed = run.lease.seed,
+    budget = given and budget.limits_value(given) or value.null }) }
 end
 
 local function error_value(err)
@@ -53,11 +56,26 @@ local function kept_error(err)
   return kept
 end
 
-function columns.reply(_, row)
-  return { request = row.request, attempt = row.attempts, duration = row.duration, body = row.body, error = kept_error(row.error), usage = row.usage }
+local function kept_usage(amount)
+  return amount and value.object { "input", "output", "cost", "calls", input = amount.input, output = amount.output,
+    cost = amount.cost or value.null, calls = amount.calls or value.null }
 end
 
-columns["try"] = function(_, row) return { request = row.request, attempt = row.attempt } end
+function columns.reply(_, row)
+  return { request = row.request, attempt = row.attempts, duration = row.duration, body = row.body, error = kept_error(row.error),
+    usage = kept_usage(row.usage) }
+end
+
+columns["try"] = function(_, row)
+  local wrong = row.message and value.object { "type", "message", type = "schema", message = row.message }
+  return { request = row.request, attempt = row.attempt, usage = kept_usage(row.usage), body = row.body, error = wrong }
+end
+
+function columns.ask(_, row)
+  return { request = row.request, attempt = row.ask, name = row.agent_id, usage = kept_usage(row.worst) }
+end
+
+function columns.asked(_, row) return { request = row.request, attempt = row.ask, usage = kept_usage(row.usage) } end
 
 function columns.timer(_, row) return { request = row.wait, duration = row.duration, branch = row.branch } end
 
@@ -66,7 +84,8 @@ function columns.signal(_, row) return { name = row.name, body = row.body } end
 function columns.cancel(_, row) return { name = row.reason } end
 
 function columns.resume(_, row)
-  return { body = json.encode(value.object { "outage", "crashed", outage = row.outage, crashed = row.crashed }) }
+  return { body = json.encode(value.object { "outage", "crashed", "budget", outage = row.outage, crashed = row.crashed,
+    budget = row.budget and budget.limits_value(row.budget) or value.null }) }
 end
 
 -- A row of a run, with its place and what it weighs.
@@ -116,6 +135,7 @@ local appended = {
   record = append_record,
   ["try"] = function() end,
   again = function() end,
+  ask = function() end,
   abandon = function() end,
 }
 
@@ -174,7 +194,7 @@ local function say_state(run)
   lease.parked_at = due and run.clock:now() or nil
   run.part.state = {
     status = run.status, time = run.time, due = due, steps = run.request_count + run.wait_count,
-    outcome = shown_outcome(run), released = run.status ~= "running",
+    outcome = shown_outcome(run), released = run.status ~= "running", usage = budget.of_run(run),
   }
 end
 

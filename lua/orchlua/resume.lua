@@ -70,13 +70,14 @@ local function hand_over(runtime, run, lease, program)
   return runtime.journal:take_over(run)
 end
 
-local function go_on(runtime, run, lease, found)
+local function go_on(runtime, run, lease, found, limits)
   if not run.part then runtime.journal:keep(run, lease) end
   runtime:adopt(run)
   local records = run.outbox
   run.outbox = {}
   for _, record in ipairs(records) do record.again = true end
-  run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed }
+  run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed,
+    budget = limits }
   run.held = records
 end
 
@@ -116,7 +117,7 @@ end
 --- Goes on with a run.
 ---@param runtime orchlua.Runtime   one with a journal
 ---@param id string
----@param options { program: orchlua.Program? }   a corrected program that takes over
+---@param options { program: orchlua.Program?, budget: orchlua.Limits? }   a corrected program that takes over; what the run may spend now
 ---@return orchlua.Run? run, orchlua.Error? err
 function M.run(runtime, id, options)
   local found, err = runtime.store:find(id)
@@ -130,7 +131,7 @@ function M.run(runtime, id, options)
     runtime.store:release(found)
     return nil, refused
   end
-  go_on(runtime, run, lease, found)
+  go_on(runtime, run, lease, found, options.budget)
   return run
 end
 

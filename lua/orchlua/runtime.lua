@@ -4,12 +4,14 @@
 -- wait. Runs in memory have no journal. Nothing is global: a process may have several.
 
 local agents = require "orchlua.agents"
+local budget = require "orchlua.run.budget"
 local builtin_functions = require "orchlua.functions"
-local call = require "orchlua.run.call"
 local clock = require "orchlua.clock"
 local config = require "orchlua.config"
 local core = require "orchlua.core"
+local effects = require "orchlua.effects"
 local errors = require "orchlua.error"
+local inside = require "orchlua.inside"
 local journal = require "orchlua.journal"
 local lfs = require "lfs"
 local memory = require "orchlua.store.memory"
@@ -17,15 +19,13 @@ local operators = require "orchlua.run.operators"
 local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
 local random = require "orchlua.random"
-local reply = require "orchlua.run.reply"
+local recording = require "orchlua.recording"
 local resume = require "orchlua.resume"
 local runs = require "orchlua.run"
 local sqlite = require "orchlua.store.sqlite"
-local subrun = require "orchlua.run.subrun"
 local task = require "orchlua.task"
 
 local json, value = core.json, core.value
-local elapsed = call.elapsed
 
 local M = {}
 
@@ -38,13 +38,13 @@ Runtime.__index = Runtime
 
 local option_names = {
   store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true,
-  compile_file = true, durability = true,
+  compile_file = true, durability = true, record = true, record_more = true, replay = true,
 }
 
 local function checked_config(given)
-  if given == nil then return config.default() end
-  if getmetatable(given) or given.defaults and given.folder then return given end
-  local checked, err = config.check(given, ".", "config")
+  if given and (getmetatable(given) or given.defaults and given.folder) then return given end
+  local checked, err
+  if given == nil then checked, err = config.default() else checked, err = config.check(given, ".", "config") end
   if not checked then error(err.message, 3) end
   return checked
 end
@@ -82,7 +82,7 @@ local function open_store(self, path)
   if not opened then return err end
   self.store = opened
   self.journal = journal.new(opened, {
-    perform = function(run, effects) self:perform(run, effects) end,
+    perform = function(run, wanted) self:perform(run, wanted) end,
     stop = function(run, problem) self:stop(run, problem) end,
     ended = function(run) self:ended(run) end,
   })
@@ -91,10 +91,24 @@ local function open_store(self, path)
   self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
 end
 
+-- The agents of the configuration, or a recording that stands in for them.
+local function find_agents(self, options)
+  local err
+  self.agents = agents.new(self.config, self.loop_handle)
+  if options.replay then
+    self.agents, err = recording.replay(options.replay, self.agents)
+    if err then return err end
+  end
+  if options.record then self.recorder, err = recording.recorder(options.record, options.record_more) end
+  return err
+end
+
 --- Makes a runtime.
 ---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, durability: "full"|"relaxed"|nil,
+---  record: string?, record_more: boolean?, replay: string?,
 ---  on_record: fun(record)?, on_call: fun(what, call, err)?, interrupted: (fun(): boolean)?,
 ---  compile_file: (fun(folder: string, file: string, config: table): orchlua.Program?, orchlua.Error?)? }
+---  `record`: a file that keeps each reply, a new one unless `record_more`; `replay`: one to answer from, instead of the agents;
 ---  `store`: a path, or `:memory:` (the default), which forgets all when the process ends
 ---@return orchlua.Runtime? runtime
 ---@return orchlua.Error? err   when the store cannot be opened
@@ -111,7 +125,11 @@ function M.new(options)
   end
   self.jitter_state = self.seed
   self.watched, self.touch = options.on_call, toucher(self)
-  self.agents = agents.new(self.config, self.loop_handle)
+  err = find_agents(self, options)
+  if err then
+    self:close()
+    return nil, err
+  end
   self:user_functions()
   return self
 end
@@ -180,11 +198,13 @@ function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
   self.run_kind = self.run_kind or runs.kind {
     clock = self.clock, functions = self.functions, patterns = self.config.patterns, listener = self.options.on_record,
-    event_handler = function(name) return self.agents:handler(name) end, interrupted = self.options.interrupted, on_row = self.touch,
+    event_handler = function(name) return self.agents:handler(name) end, find_agent = function(agent_id) return self.agents:find(agent_id) end,
+    interrupted = self.options.interrupted, on_row = self.touch,
   }
   local run = runs.new(self.run_kind, {
     id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow(self.config, options.front), max_steps = options.max_steps,
   })
+  if options.budget then budget.limit(run, "given", options.budget) end
   run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
   return run
 end
@@ -213,20 +233,31 @@ local function kept_options(self, options)
   return kept
 end
 
+-- The limits that a run is given from outside.
+local function checked_budget(given)
+  if given == nil then return nil end
+  local limits, message, hint = budget.limits(value.from_lua(given))
+  if limits then return limits end
+  return nil, errors.new("input", message, { hint = hint })
+end
+
 --- Starts a run of a program; it goes on in `loop`.
 ---@param program orchlua.Program
----@param options? { input: table?, run_id: string?, folder: string?, front: table?, path: table?, parent: string?, depth: integer? }
----  `front`: a literate file's front matter, which may narrow what the program may do
+---@param options? { input: table?, run_id: string?, folder: string?, front: table?, path: table?, parent: string?, depth: integer?, budget: table? }
+---  `front`: a literate file's front matter, which may narrow what the program may do; `budget`: what it may spend,
+---  `{tokens, cost, calls, seconds}`
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:start(program, options)
   options = options or {}
   local inputs, err = check_inputs(program, options.input)
   if not inputs then return nil, err end
+  local given, wrong = checked_budget(options.budget)
+  if wrong then return nil, wrong end
   local id = options.run_id or (self.clock.virtual and "seed-" .. self.seed or unique_id(self))
   if taken(self, id) then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
   local how = {
     seed = self:run_seed(), folder = options.folder or program.folder or ".", front = options.front, path = options.path, parent = options.parent,
-    depth = options.depth, max_steps = self.options.max_steps,
+    depth = options.depth, max_steps = self.options.max_steps, budget = given,
   }
   local run = self:new_run(id, program, inputs, how)
   if self.journal then
@@ -241,13 +272,17 @@ end
 
 --- Goes on with a run of the store: after a crash, a stop or a failure.
 ---@param id string
----@param options? { program: orchlua.Program? }   `program`: a corrected one that takes over
+---@param options? { program: orchlua.Program?, budget: table? }   `program`: a corrected one that takes over; `budget`: in place
+---  of the one that the run was given before
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:resume(id, options)
+  options = options or {}
+  local given, wrong = checked_budget(options.budget)
+  if wrong then return nil, wrong end
   if not self.journal then return nil, errors.new("run", "runs in memory cannot be resumed: give the runtime a store") end
   local here = self.runs[id] or self.parking:wake(id)
   if here and not here.accounted then return nil, errors.new("run", ("the run `%s` is being driven here already"):format(id)) end
-  local run, err = resume.run(self, id, options or {})
+  local run, err = resume.run(self, id, { program = options.program, budget = given })
   if run then self:take_messages() end
   return run, err
 end
@@ -266,7 +301,7 @@ function Runtime:jitter()
   return number
 end
 
--- Effects -----------------------------------------------------------------------
+-- Calls -------------------------------------------------------------------------
 
 --- The clock that a call's time-outs are kept on: virtual time stands still while
 --- a call outside the process is in flight, so that one times out in real seconds.
@@ -279,100 +314,22 @@ function Runtime:notice(watched, what, err)
   self.watched(what, watched, err)
 end
 
-local effects = {}
-
--- In virtual time the answers from outside the process come in the order in which
--- the calls were sent, so that a run is the same every time.
-local function deliver_in_order(self)
-  local queue_of_calls = self.in_flight
-  while queue_of_calls[1] and queue_of_calls[1].outcome do
-    local first = table.remove(queue_of_calls, 1)
-    self.clock:release()
-    first.run:deliver(first.outcome)
+--- Tells whoever listens a piece of an answer that is still coming. It is no part of the run, and is kept nowhere.
+---@param of orchlua.Call
+---@param text string
+function Runtime:piece(of, text)
+  if self.options.on_record then
+    self.options.on_record { type = "delta", time = self.clock:now(), run_id = of.run_id, request_id = of.request.key, agent_id = of.request.agent_id,
+      attempt = of.attempt, text = text }
   end
+  if self.watched then self:notice(of, "piece", text) end
 end
 
-local function call_ended(ended, answer, err)
-  local self, request = ended.runtime, ended.request
-  self.calls[request] = nil
-  if self.watched then self:notice(ended, "end", err) end
-  local duration, now = elapsed(ended)
-  if not ended.ordered then return ended.run:deliver(reply.row(ended.run, request, answer, err, ended.attempt, duration, now)) end
-  ended.outcome = reply.row(ended.run, request, answer, err, ended.attempt, 0)
-  deliver_in_order(self)
-end
+--- Performs what runs want done.
+Runtime.perform = effects.perform
 
--- A store that is no journal's answers at once; else the commit did what was asked.
-local function ask_store(self, run, request)
-  if self.journal then return end
-  local result, err = self.store:entity(request)
-  run:deliver(reply.row(run, request, result, err))
-end
-
-function effects.request(self, run, request)
-  local kind = request.kind
-  if kind == "run" then return subrun.start(self, run, request) end
-  if kind == "entity" then return ask_store(self, run, request) end
-  local started = call.start(self, run, request, run.path, call_ended)
-  if started.ended then return end
-  self.calls[request] = started
-  if self.clock.virtual and not started.agent.in_process then
-    started.ordered = true
-    self.clock:hold()
-    self.in_flight[#self.in_flight + 1] = started
-  end
-end
-
-function effects.abandon(self, run, effect)
-  local started = self.calls[effect.request]
-  self.calls[effect.request] = nil
-  if started then
-    if self.watched then self:notice(started, "end") end
-    if started.ordered then
-      started.outcome = reply.row(run, effect.request)
-      deliver_in_order(self)
-    end
-    started:abandon()
-  end
-end
-
-function effects.record(self, _, record)
-  if self.options.on_record then self.options.on_record(record) end
-end
-
-effects["try"] = function(self, _, effect)
-  local started = self.calls[effect.request]
-  if started then started:try() end
-end
-
---- Performs effects in order, emptying the list.
-local function perform(self, run, list)
-  for i = 1, #list do
-    local effect = list[i]
-    list[i] = nil
-    effects[effect.effect or "record"](self, run, effect)
-  end
-end
-Runtime.perform = perform
-
--- Takes the outbox of a run in memory; what is put into it meanwhile comes last.
-local function perform_outbox(self, run)
-  local outbox = run.outbox
-  while outbox[1] do
-    run.outbox, run.outbox_taken = run.outbox_taken, outbox
-    perform(self, run, outbox)
-    outbox = run.outbox
-  end
-end
-
--- Sends what was in flight when the run was left; entities tell what came of it.
-function effects.again(self, run, effect)
-  local request = effect.request
-  if request.kind ~= "entity" then return effects.request(self, run, request) end
-  local outcome, err = self.store:answered(run.lease, request)
-  if not outcome then return self:stop(run, err) end
-  run:deliver(reply.row(run, request, outcome.value, outcome.error))
-end
+--- What code inside an agent may wait for.
+Runtime.ask, Runtime.sleep = inside.ask, inside.sleep
 
 -- The loop -------------------------------------------------------------------------
 
@@ -399,7 +356,7 @@ end
 
 local function drive(self, run)
   run:drive()
-  if not self.journal then perform_outbox(self, run) end
+  if not self.journal then effects.perform_outbox(self, run) end
   if run.status == "running" then
     if run.awake then self.touch(run) end
   elseif not self.journal or run.status == "stopped" then
@@ -546,40 +503,6 @@ function Runtime:take_messages()
   self.seen_messages = seen
 end
 
---- Asks an agent from inside an agent or a handler: waits for its answer.
----@param context table   the call this is made inside
----@return any answer, orchlua.Error? err
-function Runtime:ask(context, agent_id, prompt)
-  local co, answer, problem, ended = coroutine.running(), nil, nil, false
-  local path = setmetatable({}, { __index = context.path })
-  if context.agent then path[context.agent.name] = true end
-  context.asked = (context.asked or 0) + 1
-  local request = {
-    kind = "agent", agent_id = agent_id, prompt = prompt, data = value.object {}, options = {}, attempt = 1,
-    key = ("%s/%d"):format(context.request.key, context.asked),
-  }
-  local waiting = false
-  local asked = call.start(self, context.run, request, path, function(_, given, err)
-    answer, problem, ended = given, err, true
-    if waiting then self.loop_handle:resume(co) end
-  end)
-  if not ended then
-    waiting = true
-    local guard <close> = setmetatable({}, { __close = function() asked:abandon() end })
-    coroutine.yield(guard)
-  end
-  if problem then return nil, problem end
-  return answer
-end
-
---- Waits inside an agent or a handler, on the runtime's clock.
-function Runtime:sleep(seconds)
-  local co = coroutine.running()
-  local due <close> = setmetatable({ due = self.clock:after(seconds, clock.REPLY, function() self.loop_handle:resume(co) end) },
-    { __close = function(held) self.clock:cancel(held.due) end })
-  coroutine.yield(due)
-end
-
 -- What has come to runs of a journal is taken in, so that it is kept.
 local function take_in(self)
   for _, run in ipairs(self.awake) do
@@ -596,6 +519,7 @@ function Runtime:close()
     if started.abandon then started:abandon() end
   end
   self.calls = {}
+  if self.recorder then self.recorder:close() end
   if self.journal then
     take_in(self)
     self.journal:finish()

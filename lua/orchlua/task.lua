@@ -25,10 +25,10 @@ end
 local function work(idle, co)
   while true do
     local context, fn, argument, extra, done = yield()
-    local ok, result = pcall(fn, argument, extra)
+    local ok, result, more = pcall(fn, argument, extra)
     if contexts[co] == context then
       contexts[co] = nil
-      done(context, ok, result)
+      done(context, ok, result, more)
     end
     idle[#idle + 1] = co
   end
@@ -40,11 +40,11 @@ local function new(idle)
   idle[1] = co
 end
 
---- Runs `fn(argument, extra)` in a coroutine; `done(context, ok, result)` is called when
---- it has returned or raised, before this returns if it never waits.
+--- Runs `fn(argument, extra)` in a coroutine; `done(context, ok, result, more)` is called with
+--- what it returned, or what it raised, when it has, before this returns if it never waits.
 ---@param self orchlua.Tasks
 ---@param context table
----@param done fun(context: table, ok: boolean, result: any)
+---@param done fun(context: table, ok: boolean, result: any, more: any)
 ---@return thread
 function M.start(self, context, fn, argument, extra, done)
   local idle = self.idle

@@ -6,6 +6,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local io = require "orchlua.io"
 local request_text = require "orchlua.agents.request"
+local secrecy = require "orchlua.secrecy"
 
 local M = {}
 
@@ -57,45 +58,59 @@ end
 function M.retry_after(text, now)
   if not text then return nil end
   text = text:match "^%s*(.-)%s*$"
-  if text:find "^%d+$" then return tonumber(text) end
+  if text:find "^%d+%.?%d*$" then return tonumber(text) end
   local date = parse_date(text)
   return date and math.max(0, date - now)
 end
 
 -- A call ------------------------------------------------------------------
 
-local function start_of_body(handle)
-  local pieces, size = {}, 0
-  repeat
-    local piece = handle:read()
-    pieces[#pieces + 1] = piece
-    size = size + #(piece or "")
-  until not piece or size > READ_BODY
-  local text = io.first(table.concat(pieces):sub(1, READ_BODY):gsub("[%c%s]+", " "):match "^ ?(.-) ?$", SHOWN_BODY)
-  return text == "" and "" or ": " .. text
+-- The pause that a server asks for. Some say it in milliseconds as well, which is more exact.
+local function pause_of(headers)
+  local milliseconds = tonumber(headers["retry-after-ms"])
+  if milliseconds and milliseconds >= 0 and milliseconds < math.huge then return milliseconds / 1000 end
+  return M.retry_after(headers["retry-after"], core.loop.clock())
+end
+
+--- A text of a server as it goes into a message: its start, on one line.
+---@param text string
+---@return string
+function M.brief(text)
+  return io.first(text:gsub("[%c%s]+", " "):match "^ ?(.-) ?$", SHOWN_BODY)
 end
 
 --- The error that an answer with this head stands for.
 ---@param head { status: integer, headers: table<string, string> }
----@param text string   what to add to the message
+---@param text string   what the server said, as `brief` gives it
 ---@return orchlua.Error
 function M.refusal(head, text)
-  return errors.new("agent", ("the server answered with status %d%s"):format(head.status, text), {
+  return errors.new("agent", ("the server answered with status %d%s"):format(head.status, text == "" and "" or ": " .. text), {
     status = head.status,
     retryable = RETRYABLE[head.status] or head.status >= 500,
-    retry_after = M.retry_after(head.headers["retry-after"], core.loop.clock())
+    retry_after = pause_of(head.headers)
   })
 end
 
-local function take_reply(handle, head)
-  if head.status < 200 or head.status > 299 then return nil, M.refusal(head, start_of_body(handle)) end
-  local body, problem = io.body(handle)
-  if not body then return nil, problem end
-  return core.value.utf8(body)
+--- What an error's answer says, read no further than a message can show.
+---@param handle any
+---@return string
+function M.error_body(handle) return io.start_of_body(handle, READ_BODY) end
+
+local function take_reply(secrets)
+  return function(handle, head)
+    if head.status < 200 or head.status > 299 then
+      return nil, M.refusal(head, M.brief(secrecy.mask(M.error_body(handle), secrets)))
+    end
+    local body, problem = io.body(handle)
+    if not body then return nil, problem end
+    return secrecy.mask(core.value.utf8(body), secrets)
+  end
 end
 
 -- A key may come from a program; what no header can carry is percent-encoded.
-local function header_text(text)
+---@param text string
+---@return string
+function M.header_text(text)
   return (text:gsub("[^\x21-\x24\x26-\x7E]", function(byte) return ("%%%02X"):format(byte:byte()) end))
 end
 
@@ -106,12 +121,13 @@ end
 ---@return fun(request: orchlua.Request): string
 function M.new(entry, loop)
   local fixed = io.header_list(entry.headers, { ["Content-Type"] = "application/json" })
+  local secrets = secrecy.of(nil, entry.headers)
   return function(request)
     local headers = table.move(fixed, 1, #fixed, 1, {})
-    headers[#headers + 1] = { "Idempotency-Key", header_text(request.idempotency_key) }
+    headers[#headers + 1] = { "Idempotency-Key", M.header_text(request.idempotency_key) }
     local reply, problem = io.transfer(loop, {
       method = "POST", url = entry.http, headers = headers, body = request_text.json(request), limit = entry.max_reply
-    }, take_reply)
+    }, take_reply(secrets))
     if not reply then error(problem, 0) end
     return reply
   end

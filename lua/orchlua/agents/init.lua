@@ -7,13 +7,15 @@ local config = require "orchlua.config"
 local errors = require "orchlua.error"
 local exec = require "orchlua.agents.exec"
 local http = require "orchlua.agents.http"
+local models = require "orchlua.agents.models"
 local nearest = require "orchlua.nearest"
+local rate = require "orchlua.agents.rate"
 
 local M = {}
 
 ---@class orchlua.Agent
 ---@field name string              the name or glob of the configuration that it stands under
----@field kind "lua"|"exec"|"http"|"agent"
+---@field kind "lua"|"exec"|"http"|"agent"|"openai"|"anthropic"|"ollama"
 ---@field call? fun(request: orchlua.Request): any   waits inside a coroutine of the loop; returns text or a table, or raises.
 ---                                A function in Lua may raise anything. An event's handler in Lua takes `(data, run)`. None for the kind `agent`
 ---@field agent? string            kind `agent` (events only): the agent to ask
@@ -24,11 +26,17 @@ local M = {}
 ---@field retries_given boolean    the entry itself says how many, so that an agent's own failures are retried too
 ---@field concurrency integer
 ---@field latency? number
+---@field terms? fun(agent_id: string): table   a model: what asking it takes at worst
+---@field stream? boolean          a model: its answer comes in pieces, unless the event says otherwise
+---@field rates? orchlua.Rate[]    a model: what it waits for before each try
 
 local kinds = {
   lua = function(entry) return entry.lua end,
   exec = exec.new,
   http = http.new,
+  openai = models.new,
+  anthropic = models.new,
+  ollama = models.new,
   agent = function() return nil end
 }
 
@@ -36,14 +44,29 @@ local function new_agent(entry, loop, folder)
   return {
     name = entry.name, kind = entry.kind, call = kinds[entry.kind](entry, loop, folder), agent = entry.agent,
     in_process = entry.kind == "lua", timeout = entry.timeout, try_timeout = entry.try_timeout,
-    retries = entry.retries, retries_given = entry.retries_given, concurrency = entry.concurrency, latency = entry.latency
+    retries = entry.retries, retries_given = entry.retries_given, concurrency = entry.concurrency, latency = entry.latency,
   }
 end
 
+-- All agents of a provider share its rate.
+local function new_model(entry, loop, folder, shared)
+  local agent, kind = new_agent(entry, loop, folder), entry.kind
+  agent.stream, agent.rates = entry.stream, {}
+  agent.terms = function(agent_id) return models.terms(entry, agent_id) end
+  if entry.rate then agent.rates[1] = rate.new(entry.rate) end
+  if entry.provider_rate then
+    shared[kind] = shared[kind] or rate.new(entry.provider_rate)
+    agent.rates[#agent.rates + 1] = shared[kind]
+  end
+  return agent
+end
+
 local function new_agents(entries, loop, folder)
-  local agents = {}
-  for name, entry in pairs(entries) do agents[name] = new_agent(entry, loop, folder) end
-  return agents
+  local made, shared = {}, {}
+  for name, entry in pairs(entries) do
+    made[name] = entry.model and new_model(entry, loop, folder, shared) or new_agent(entry, loop, folder)
+  end
+  return made
 end
 
 ---@class orchlua.Agents

@@ -21,6 +21,7 @@ Examples:
   orchlua pipeline.dsl
   orchlua pipeline.dsl --input file='"sales.csv"' --output json
   orchlua 'patterns.md#consensus' --virtual-time --seed 1
+  orchlua review.dsl --budget cost=0.50,calls=100 --record replies.jsonl
   echo 'RETURN 6 / 2' | orchlua -
 
 Exit status: 0 completed, 1 the run failed, 2 the program, the configuration or
@@ -55,8 +56,27 @@ local function store_option(command)
   command:option("--store", "Where runs are kept: a file, or :memory: (default: $ORCHLUA_STORE, else a file of yours)."):argname "PATH"
 end
 
+local LIMITS = { tokens = true, cost = true, calls = true, seconds = true }
+
+-- `cost=0.5,calls=100` as a table.
+local function limits(text)
+  local budget = {}
+  for part in (text .. ","):gmatch "([^,]*)," do
+    local name, number = part:match "^%s*(%a+)%s*=%s*(%S+)%s*$"
+    number = tonumber(number)
+    if not LIMITS[name] or not number or number < 0 or number ~= number then
+      return nil, ("expected limits such as cost=0.50,calls=100 (tokens, cost, calls, seconds), and got `%s`"):format(part)
+    end
+    budget[name] = math.tointeger(number) or number
+  end
+  return budget
+end
+
 -- What `run` and `resume` show, and when they stop.
 local function driving_options(command)
+  command:option("--budget", "What the run may spend: tokens, cost, calls (tries), seconds."):argname "LIMIT=N[,…]":convert(limits)
+  command:option("--record", "Keep each reply in a file, for --replay."):argname "FILE"
+  command:option("--replay", "Answer from a file that --record wrote; ask nobody."):argname "FILE"
   command:option("--output", "What standard output carries."):choices { "text", "json", "events" }:default "text"
   command:flag("--quiet", "No progress, no warnings; errors are still told.")
   command:option("--durability", "full: a step is on disk before the next is taken; relaxed: a power cut may lose the last ones.")

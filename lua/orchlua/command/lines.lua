@@ -2,6 +2,7 @@
 -- each thing worth telling.
 
 local core = require "orchlua.core"
+local spending = require "orchlua.command.spending"
 local terminal = require "orchlua.command.terminal"
 
 local value = core.value
@@ -46,7 +47,8 @@ told.warning = function(record) return ("! %s"):format(terminal.clean(record.mes
 told["completion:async"] = function(record) return ("→ %s"):format(terminal.clean(record.agent_id)) end
 told.reply = function(record)
   if record.success then
-    return ("← %s  %s"):format(terminal.clean(record.agent_id), terminal.seconds(record.duration or 0))
+    local tokens = record.usage and ("  %s tokens"):format(spending.tokens(record.usage.tokens)) or ""
+    return ("← %s  %s%s"):format(terminal.clean(record.agent_id), terminal.seconds(record.duration or 0), tokens)
   end
   local err = value.kind(record.data) == "object" and record.data.error
   return ("✗ %s  %s"):format(terminal.clean(record.agent_id), err and terminal.clean(err.message) or "failed")
@@ -67,7 +69,8 @@ told["state:entity:update"] = function(record)
 end
 
 local function ended(record)
-  return ("%s %s in %s"):format(record.type == "run:completed" and "✓" or "■", record.type:match ":(.*)$", terminal.seconds(record.duration or 0))
+  local spent = record.usage and record.usage.tokens > 0 and ", " .. spending.text(record.usage) or ""
+  return ("%s %s in %s%s"):format(record.type == "run:completed" and "✓" or "■", record.type:match ":(.*)$", terminal.seconds(record.duration or 0), spent)
 end
 told["run:completed"], told["run:failed"], told["run:cancelled"] = ended, ended, ended
 

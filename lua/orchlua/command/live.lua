@@ -13,6 +13,7 @@ local M = {}
 local REDRAW_SECONDS = 0.1
 local BAR_WIDTH = 24
 local AT_WORK_SHOWN = 8
+local MOST_TAIL = 60
 
 local SPINNER = { "⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏" }
 
@@ -46,6 +47,12 @@ local function summary(self, working, now)
   return table.concat(parts, " · ")
 end
 
+-- The end of an answer that is coming, as far as there is room.
+function Live:tail_of(one, room)
+  if not one.text or room < MOST_TAIL // 4 then return "" end
+  return "  " .. self.paint("dim", terminal.ending(terminal.clean(one.text), math.min(room, MOST_TAIL)))
+end
+
 function Live:drawing(now, width)
   local working, drawn = self:at_work(), {}
   self.frame = self.frame % #SPINNER + 1
@@ -55,7 +62,8 @@ function Live:drawing(now, width)
     local one = working[i]
     local name = one.agent .. (one.branch and one.branch ~= one.agent and " [" .. one.branch .. "]" or "")
     if one.attempt > 1 then name = name .. (" (try %d)"):format(one.attempt) end
-    drawn[#drawn + 1] = ("  %s %s"):format(self.paint("blue", "▸"), terminal.shorten(("%-28s %s"):format(name, terminal.seconds(now - one.since)), width - 5))
+    local line = terminal.shorten(("%-28s %s"):format(name, terminal.seconds(now - one.since)), width - 5)
+    drawn[#drawn + 1] = ("  %s %s%s"):format(self.paint("blue", "▸"), line, self:tail_of(one, width - 8 - (utf8.len(line) or #line)))
   end
   if #working > AT_WORK_SHOWN then drawn[#drawn + 1] = ("    and %d more"):format(#working - AT_WORK_SHOWN) end
   return drawn
@@ -106,7 +114,8 @@ local function branch_label(call)
   return branch and branch.label and terminal.clean(branch.label)
 end
 
-function Live:call(what, call, err)
+-- What becomes of a call: `more` is a retry's error, or a piece of an answer.
+function Live:call(what, call, more)
   if what == "start" then
     self.order = self.order + 1
     self.working[call.request] = {
@@ -114,9 +123,12 @@ function Live:call(what, call, err)
     }
   elseif what == "end" then
     self.working[call.request] = nil
+  elseif what == "piece" and self.working[call.request] then
+    local one = self.working[call.request]
+    one.text = ((one.text or "") .. more):sub(-4 * MOST_TAIL)
   elseif what == "retry" and self.working[call.request] then
-    self.working[call.request].attempt = call.attempt + 1
-    self:scroll(("↻ %s  try %d failed: %s"):format(terminal.clean(call.request.agent_id), call.attempt, terminal.clean(err.message)))
+    self.working[call.request].attempt, self.working[call.request].text = call.attempt + 1, nil
+    self:scroll(("↻ %s  try %d failed: %s"):format(terminal.clean(call.request.agent_id), call.attempt, terminal.clean(more.message)))
   end
 end
 

@@ -1,6 +1,7 @@
 -- What goes to standard output: the run's result as text, one JSON object, or
 -- (written as things happen) one JSON object a line.
 
+local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local failure = require "orchlua.run.failure"
 
@@ -56,7 +57,7 @@ local function as_json(run, program)
   return object {
     { "run_id", run.id }, { "program", program.title or program.name }, { "status", run.status == "running" and "parked" or run.status },
     { "result", run.result }, { "state", run:names() }, { "error", run.error and failure.to_value(run.error) },
-    { "usage", object { { "requests", run.usage.requests } } }, { "duration", run.duration },
+    { "usage", budget.of_run(run) }, { "duration", run.duration },
   }
 end
 
@@ -90,7 +91,7 @@ local private = { excerpt = true, again = true }
 function M.line(record)
   local line, names = value.object {}, {}
   for _, name in ipairs(first_fields) do
-    line[#line + 1], line[name] = name, record[name]
+    if record[name] ~= nil then line[#line + 1], line[name] = name, record[name] end
   end
   for name in pairs(record) do
     if line[name] == nil and not private[name] then names[#names + 1] = name end

@@ -79,7 +79,7 @@ end
 function M.config(chosen, explicit)
   local path, err = config.find(chosen.path, explicit)
   if err then return nil, err end
-  if not path then return config.default(os.getenv), nil end
+  if not path then return config.default() end
   local loaded, problem = config.load(path)
   return loaded, problem, path
 end

@@ -20,13 +20,13 @@ local M = {}
 local function config_of(options, found)
   local path = options.config or found.options.config
   if path and path ~= value.null then return config.load(path) end
-  return config.default(os.getenv)
+  return config.default()
 end
 
 local function runtime_for(options, checked, view)
   return store.runtime(options, {
     config = checked, durability = options.durability, on_record = view.record, on_call = view.call, interrupted = view.interrupted,
-    compile_file = program.compile_file,
+    compile_file = program.compile_file, record = options.record, record_more = true, replay = options.replay,
   })
 end
 
@@ -60,7 +60,7 @@ local function resume_one(options)
   local view = progress.new(options)
   local runtime, problem = runtime_for(options, checked, view)
   if not runtime then return drive.complain(problem) end
-  local run, refused = runtime:resume(options.run, { program = edited })
+  local run, refused = runtime:resume(options.run, { program = edited, budget = options.budget })
   if not run then
     runtime:close()
     return drive.complain(refused)
@@ -93,7 +93,7 @@ local function drive_group(options, group, stopped)
     handles[name] = runtime.loop_handle:signal(name, function() stopped.by = name end)
   end
   for _, found in ipairs(group) do
-    local run, problem = runtime:resume(found.id)
+    local run, problem = runtime:resume(found.id, { budget = options.budget })
     if run then
       driven[#driven + 1] = run
     elseif problem.type ~= "lease" then

@@ -49,15 +49,17 @@ end
 local function runtime_for(options, checked, view)
   return store.runtime(options, {
     config = checked, virtual_time = options.virtual_time, seed = options.seed, max_steps = options.max_steps, durability = options.durability,
-    on_record = view.record, on_call = view.call, interrupted = view.interrupted, compile_file = program.compile_file,
+    record = options.record, replay = options.replay, on_record = view.record, on_call = view.call, interrupted = view.interrupted,
+    compile_file = program.compile_file,
   })
 end
 
 -- A program that asks agents is refused before it starts when there are none.
-local function without_agents(compiled, checked)
-  if not compiled.asks or next(checked.agents) then return nil end
+local function without_agents(compiled, checked, options)
+  if not compiled.asks or next(checked.agents) or options.replay then return nil end
   return errors.new("usage", ("%s asks agents, and no configuration names any"):format(compiled.name), {
-    hint = "write orchlua.config.lua beside it, or give one with --config: return { agents = { [\"*\"] = function(request) return \"…\" end } }",
+    hint = "write orchlua.config.lua beside it, or give one with --config: return { agents = { [\"*\"] = function(request) return \"…\" end } }; "
+      .. "or set OPENAI_API_KEY, ANTHROPIC_API_KEY or OLLAMA_HOST: then every agent is that provider's model",
   })
 end
 
@@ -73,7 +75,8 @@ local function execute(options, chosen, compiled, checked, inputs)
   local view = progress.new(options)
   local runtime, broken = runtime_for(options, checked, view)
   if not runtime then return complain(broken) end
-  local run, err = runtime:start(compiled, { input = inputs, run_id = options.run_id, folder = chosen.folder, front = chosen.front })
+  local run, err = runtime:start(compiled, { input = inputs, run_id = options.run_id, folder = chosen.folder, front = chosen.front,
+    budget = options.budget })
   if not run then
     runtime:close()
     return complain(err)
@@ -100,7 +103,7 @@ function M.main(options)
     return drive.STATUS.usage
   end
   if not options.quiet then diagnostics.show(warned, io.stderr, diagnostics.painter()) end
-  refused = without_agents(compiled, checked)
+  refused = without_agents(compiled, checked, options)
   if refused then return complain(refused) end
   return execute(options, chosen, compiled, checked, inputs)
 end

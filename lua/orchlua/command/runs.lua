@@ -3,6 +3,7 @@
 local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local output = require "orchlua.command.output"
+local spending = require "orchlua.command.spending"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -39,7 +40,9 @@ local painted = { completed = "green", failed = "red", cancelled = "yellow", par
 
 local function line(run, paint, width)
   local status = run.shown
+  local usage = run.usage and json.decode(run.usage)
   local note = status == "failed" and run.outcome and json.decode(run.outcome).message or due_text(run)
+  if usage and usage.tokens > 0 then note = ("%s tokens%s%s"):format(spending.tokens(usage.tokens), note ~= "" and ", " or "", note) end
   local text = ("%-10s %s %s  %5d  %s%s"):format(terminal.shorten(run.id, 24), paint(painted[status], ("%-9s"):format(status)), when(run.created), run.steps,
     terminal.clean(run.title), note ~= "" and "  " .. terminal.clean(note) or "")
   return terminal.shorten(text, width)
@@ -49,6 +52,7 @@ local function as_json(run)
   return output.object {
     { "run_id", run.id }, { "program", run.title }, { "file", run.file }, { "status", run.shown }, { "started", run.created }, { "changed", run.changed },
     { "due", run.due and (run.due == math.huge and null or run.due) }, { "steps", run.steps }, { "parent", run.parent }, { "driver", run.holder },
+    { "usage", run.usage and json.decode(run.usage) },
   }
 end
 

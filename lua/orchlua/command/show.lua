@@ -1,12 +1,14 @@
 -- `orchlua show RUN`: how a run stands, where its branches are, what is in flight, and
 -- what its names hold.
 
+local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local diagnostics = require "orchlua.command.diagnostics"
 local drive = require "orchlua.command.drive"
 local look = require "orchlua.command.look"
 local output = require "orchlua.command.output"
 local runs = require "orchlua.command.runs"
+local spending = require "orchlua.command.spending"
 local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
@@ -58,6 +60,12 @@ local function in_flight(run)
   return list
 end
 
+-- What the run has spent: as it stands, where it can be brought back.
+local function usage_of(found, run)
+  if run then return budget.of_run(run) end
+  return found.usage and json.decode(found.usage)
+end
+
 local function as_json(found, run, holder)
   local branches = value.array {}
   for i, place in ipairs(run and places(run) or {}) do
@@ -68,7 +76,7 @@ local function as_json(found, run, holder)
     { "run_id", found.id }, { "program", found.title }, { "file", found.file }, { "status", runs.status(found, holder) }, { "started", found.created },
     { "changed", found.changed }, { "due", found.due ~= math.huge and found.due or nil }, { "driver", holder }, { "parent", found.parent },
     { "result", found.status == "completed" and outcome or nil }, { "error", found.status ~= "completed" and outcome or nil },
-    { "branches", branches }, { "requests", run and in_flight(run) }, { "state", run and run:names() },
+    { "usage", usage_of(found, run) }, { "branches", branches }, { "requests", run and in_flight(run) }, { "state", run and run:names() },
   }
 end
 
@@ -101,6 +109,8 @@ local function show_text(found, run, holder, problem)
   write(("started  %s\n"):format(runs.when(found.created)))
   write(("program  %s\n"):format(found.file))
   local outcome = found.outcome and json.decode(found.outcome)
+  local usage = usage_of(found, run)
+  if usage and usage.tokens > 0 then write("spent    ", spending.text(usage), "\n") end
   if outcome and found.status == "completed" then write("result   ", brief(outcome), "\n") end
   if run then
     if run.error then write("\n", diagnostics.text(run.error, paint), "\n") end

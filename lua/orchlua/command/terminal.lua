@@ -42,6 +42,16 @@ function M.shorten(text, width)
   return text:sub(1, (stop or width) - 1) .. "…"
 end
 
+--- At most the last `width` characters of a text, with `…` where some are left out.
+---@param text string
+---@param width integer
+function M.ending(text, width)
+  text = core.value.utf8(text)
+  local length = utf8.len(text)
+  if length <= width then return text end
+  return "…" .. text:sub(utf8.offset(text, length - width + 2))
+end
+
 --- Seconds as a person reads them: `0.3 s`, `12 s`, `4 min 05 s`, `2 h 03 min`.
 ---@param seconds number
 function M.seconds(seconds)

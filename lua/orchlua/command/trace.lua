@@ -5,6 +5,7 @@ local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local output = require "orchlua.command.output"
 local runs = require "orchlua.command.runs"
+local spending = require "orchlua.command.spending"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -16,7 +17,7 @@ local MOST_ROWS = 10000
 local BAR_WIDTH = 20
 
 ---@class orchlua.Step
----@field kind string       request, wait, signal, event, start, resume, cancel
+---@field kind string       request, ask, wait, signal, event, start, resume, cancel
 ---@field name string
 ---@field from number       seconds since the epoch
 ---@field to? number        nil while it is in flight
@@ -36,21 +37,35 @@ function readers.request(row, open)
   return step
 end
 
-local function tokens_of(usage)
-  local decoded = usage and json.decode(usage)
-  return value.kind(decoded) == "object" and decoded.tokens or nil
+-- Tokens that a try took, added to those of the tries before.
+local function add_tokens(step, usage)
+  local took = usage and json.decode(usage)
+  if value.kind(took) == "object" then step.tokens = (step.tokens or 0) + took.input + took.output end
 end
 
 function readers.reply(row, open)
   local step = open[row.request]
   if not step then return end
-  step.to, step.attempts, step.tokens = row.time, row.attempt, tokens_of(row.usage)
+  step.to, step.attempts = row.time, row.attempt
+  add_tokens(step, row.usage)
   if row.error then step.failed = json.decode(row.error).message end
   open[row.request] = nil
 end
 
 readers["try"] = function(row, open)
-  if open[row.request] then open[row.request].attempts = row.attempt end
+  local step = open[row.request]
+  if not step then return end
+  step.attempts = row.attempt
+  add_tokens(step, row.usage)
+end
+
+-- A question that an agent asked another inside its own call.
+function readers.ask(row)
+  return { kind = "ask", name = "└ " .. row.name, from = row.time, to = row.time, number = row.request }
+end
+
+function readers.asked(row, open)
+  if open[row.request] then add_tokens(open[row.request], row.usage) end
 end
 
 function readers.timer(row)
@@ -112,7 +127,7 @@ local function step_line(step, first, span, paint)
   local took = step.to and terminal.seconds(step.to - step.from) or "in flight"
   local tries = (step.attempts or 1) > 1 and ("×%d"):format(step.attempts) or ""
   local name = step.branch and ("%s [%s]"):format(step.name, step.branch) or step.name
-  return ("%s  %s %9s %3s %5s %s"):format(at, padded(name, 27), took, tries, step.tokens or "", bar(step, first, span, paint))
+  return ("%s  %s %9s %3s %5s %s"):format(at, padded(name, 27), took, tries, step.tokens and spending.tokens(step.tokens) or "", bar(step, first, span, paint))
 end
 
 local function show_text(found, steps, holder)

@@ -20,6 +20,7 @@
 -- Update      { target = Path, value = Expr }   UPDATE, SET
 -- Append      { target = Path, value = Expr }
 -- Track       { data = Expr }
+-- Budget      { limits = Expr }
 -- If          { clauses = { { cond = Expr, body = Block, pos, stop } … }, otherwise = Block|nil }
 -- While       { cond = Expr, body = Block }
 -- Foreach     { key = Name|nil, var = Name, list = Expr, body = Block }   `FOREACH k, v IN o`: key k, var v

@@ -65,6 +65,10 @@ function M.APPEND(self)
   return { tag = "Append", target = target, value = self:expression() }
 end
 
+function M.BUDGET(self)
+  return { tag = "Budget", limits = self:expression() }
+end
+
 function M.TRACK(self)
   return { tag = "Track", data = self:expression() }
 end

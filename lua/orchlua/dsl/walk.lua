@@ -6,7 +6,7 @@ local M = {}
 
 local expressions = {
   Input = { "default" }, State = { "value", "target" }, Update = { "value", "target" },
-  Append = { "value", "target" }, Track = { "data" }, While = { "cond" }, Foreach = { "list" },
+  Append = { "value", "target" }, Track = { "data" }, Budget = { "limits" }, While = { "cond" }, Foreach = { "list" },
   Switch = { "subject" }, Event = { "data" }, Await = { "timeout", "options" },
   Send = { "to", "message", "options" }, Share = { "name", "with" }, Persist = { "kind", "data" },
   Parallel = { "limit" }, Branch = { "label" }, Wait = { "seconds" }, Return = { "value" }, Fail = { "value" },

@@ -4,7 +4,7 @@ local M = {}
 
 --- Words that begin a statement.
 M.statements = {
-  "INPUT", "STATE", "UPDATE", "SET", "APPEND", "TRACK", "IF", "WHILE", "FOREACH", "BREAK", "CONTINUE", "SWITCH", "EVENT", "AWAIT",
+  "INPUT", "STATE", "UPDATE", "SET", "APPEND", "TRACK", "BUDGET", "IF", "WHILE", "FOREACH", "BREAK", "CONTINUE", "SWITCH", "EVENT", "AWAIT",
   "SEND", "SHARE", "PERSIST", "PARALLEL", "BRANCH", "TRY", "WAIT", "RETURN", "FAIL",
 }
 

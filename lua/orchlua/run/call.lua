@@ -8,6 +8,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local exec = require "orchlua.agents.exec"
 local queue = require "orchlua.agents.queue"
+local reply = require "orchlua.run.reply"
 local task = require "orchlua.task"
 
 local M = {}
@@ -56,11 +57,19 @@ local function end_timers(self)
   self.timers = nil
 end
 
+-- A try has ended: whoever keeps the agent's rate is told what it took.
+local function leave_rates(self)
+  local waiters, usage = self.waiters, self.usage
+  self.waiters = nil
+  for i, waiter in ipairs(waiters) do self.agent.rates[i]:leave(self:clock(), waiter, usage and usage.input + usage.output) end
+end
+
 local function finish(self, value, err)
   if self.ended then return end
   self.ended = true
   if self.timers then end_timers(self) end
   if self.task then self:end_try() end
+  if self.waiters then leave_rates(self) end
   if self.queued then self.queue:leave(self) end
   self.done(self, value, err)
 end
@@ -79,15 +88,22 @@ function Call:end_try()
   if co then task.stop(co) end
 end
 
+-- What had come when a try was cut off goes with its failure.
 local function timed_out(self, seconds, what)
   local wrote = self.told and self.told.stderr and exec.ending(self.told.stderr) or ""
-  return errors.new("timeout", ("`%s` gave no answer in %s s%s%s"):format(
-    self.request.agent_id, core.value.number_text(seconds), what or "", wrote), { retryable = true })
+  local partial = self.told and self.told.partial and self.told.partial()
+  return errors.new("timeout", ("`%s` gave no %s in %s s%s%s"):format(self.request.agent_id, partial and partial ~= "" and "whole answer" or "answer",
+    core.value.number_text(seconds), what or "", wrote), { retryable = true, fields = partial and partial ~= "" and { partial = partial } or nil })
 end
 
 local function pause_before_next(self, err)
   local most = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ (self.attempt - self.before - 1))
   return math.max(self.runtime:jitter() * most, err.retry_after or 0)
+end
+
+-- Whether a server asks for a longer pause than the call has time for: waiting would be in vain.
+local function asks_too_long(self, err)
+  return err.retry_after ~= nil and err.retry_after > self:seconds "timeout" - M.elapsed(self)
 end
 
 -- Transport errors and timed-out tries are tried again by default; an agent's own
@@ -97,19 +113,46 @@ local function may_retry(self, err)
   local said = given ~= nil or self.agent.retries_given or false
   local most = given or self.agent.retries or self.runtime.config.defaults.retries
   if self.attempt - self.before > most or err.retryable == false and not said then return false end
-  return err.retryable or err.type == "transport" or said
+  return (err.retryable or err.type == "transport" or said) and not asks_too_long(self, err)
 end
 
--- A run is told before a request of its own is sent again.
+-- A run is told before a request of its own is sent again, and what the try before took;
+-- so it is before an agent's question to another that may cost something.
 local function next_try(self)
-  if not self.request.number then return self:try() end
-  self.run:deliver { kind = "try", request = self.request.number, attempt = self.attempt + 1 }
+  local request = self.request
+  if request.number then
+    self.run:deliver { kind = "try", request = request.number, attempt = self.attempt + 1, usage = self.usage }
+  elseif request.account then
+    request.account(self, self.usage)
+  else
+    self:try()
+  end
 end
 
 local function try_failed(self, err)
+  self.usage = err.usage
+  if self.waiters then leave_rates(self) end
   if not may_retry(self, err) then return finish(self, nil, err) end
   if self.runtime.watched then self.runtime:notice(self, "retry", err) end
   after(self, "pause", pause_before_next(self, err), clock.TIMER, next_try)
+end
+
+-- The answer is not of the shape that was asked for: the agent is told so, once.
+local function ask_again(self, text, message)
+  if self.request.asked_again then
+    return finish(self, nil, errors.new("schema", ("the reply of `%s` does not fit its schema: %s"):format(self.request.agent_id, message)))
+  end
+  self.before = self.before + 1
+  self.run:deliver { kind = "try", request = self.request.number, attempt = self.attempt + 1, usage = self.usage, body = text, message = message }
+end
+
+local function answered(self, result)
+  local schema = self.request.options.schema
+  if schema then
+    local text, message = reply.misfit(schema, result)
+    if message then return ask_again(self, text, message) end
+  end
+  finish(self, result)
 end
 
 -- What an agent raised, as an error: a `{type, message}` table is one nearly.
@@ -120,29 +163,64 @@ local function raised_by_agent(raised)
   return errors.new(type(raised.type) == "string" and raised.type or "agent", message, { retryable = false })
 end
 
-local function tried(self, ok, result)
+local function tried(self, ok, result, usage)
   self.running = false
   if self.ended then return end
   self.task = nil
-  if ok then return finish(self, result) end
-  cancel(self, "try")
-  try_failed(self, raised_by_agent(result))
+  if not ok then
+    cancel(self, "try")
+    return try_failed(self, raised_by_agent(result))
+  end
+  if usage ~= nil or self.told.stream then self:took(result, usage) end
+  answered(self, result)
+end
+
+--- A try was answered: what it took, and, by an agent that has no pieces, all as one piece.
+function Call:took(result, usage)
+  self.usage = self.agent.terms and usage or nil
+  if self.waiters then leave_rates(self) end
+  if self.told.stream and not self.agent.terms then self.runtime:piece(self, (reply.text(result))) end
+end
+
+-- What a model is told besides.
+local function tell_model(self, asked, request)
+  asked.history, asked.schema, asked.asked_again = request.history, request.options.schema, request.asked_again
+  asked.tell = function(piece) self.runtime:piece(self, piece) end
+end
+
+-- An agent that answered in another shape than was asked for is told so in its prompt.
+local function prompt_again(request)
+  local again = request.asked_again
+  return ("%s\n\nYour answer was:\n%s\n\n%s"):format(request.prompt, again.answer, again.message)
+end
+
+-- A second question is another one: a server that knows its key would give the first answer again.
+local function key_of(request)
+  local key = request.options.key or request.key
+  return request.asked_again and key .. "/again" or key
 end
 
 -- What the agent is told, as the configuration's page has it.
 local function told(self, request, agent)
-  local key, options = request.key, request.options
-  return {
-    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run_id, request_id = key,
-    idempotency_key = options.key or key, attempt = self.attempt, timeout = options.timeout or agent.timeout,
+  local options = request.options
+  local asked = {
+    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run_id, request_id = request.key,
+    idempotency_key = key_of(request), attempt = self.attempt, timeout = options.timeout or agent.timeout, stream = nil,
   }
+  if options.stream or agent.stream and options.stream == nil then asked.stream = true end
+  if agent.terms then
+    tell_model(self, asked, request)
+  elseif request.asked_again then
+    asked.prompt = prompt_again(request)
+  end
+  return asked
 end
 
 local function start_task(self)
   local agent, request, tasks = self.agent, self.request, self.runtime.tasks
   local asked = told(self, request, agent)
   local co
-  self.told, self.running = asked, true
+  self.told, self.running, self.usage = asked, true, nil
   if agent.kind == "lua" and request.kind == "event" then
     co = task.start(tasks, self, agent.call, request.data, asked, tried)
   else
@@ -157,16 +235,37 @@ local function try_timed_out(self)
   try_failed(self, timed_out(self, self:seconds "try_timeout", " (one try)"))
 end
 
---- Makes one try.
-local function try(self)
-  self.attempt = self.attempt + 1
+-- Sends one try.
+local function begin_try(self)
   local agent = self.agent
   local try_timeout = self.request.options.try_timeout or agent.try_timeout
   if try_timeout then after(self, "try", try_timeout, clock.TIMER, try_timed_out) end
   if not agent.latency then return start_task(self) end
   after(self, "latency", agent.latency, clock.REPLY, start_task)
 end
-Call.try = try
+
+-- Waits for the rates of an agent, one after the other, and then begins.
+local function wait_for_rates(self, index, begin)
+  local rate, worst = self.agent.rates[index], self.request.worst
+  if not rate then return begin(self) end
+  local waiter = { tokens = worst and worst.input + worst.output or 0, start = function() wait_for_rates(self, index + 1, begin) end }
+  self.waiters = self.waiters or {}
+  self.waiters[index] = waiter
+  rate:enter(self:clock(), waiter)
+end
+
+local function try(self, begin)
+  self.attempt = self.attempt + 1
+  if self.agent.rates then return wait_for_rates(self, 1, begin) end
+  begin(self)
+end
+
+--- Makes another try.
+function Call:try() try(self, begin_try) end
+
+--- Ends the call with an error instead of another try.
+---@param err orchlua.Error
+function Call:fail(err) finish(self, nil, err) end
 
 --- A time-out of this call: what the event says, else the agent.
 function Call:seconds(name)
@@ -178,13 +277,21 @@ local function too_late(self)
   finish(self, nil, timed_out(self, self:seconds "timeout"))
 end
 
--- Leaves the agent's queue: the time runs from here.
-local function admitted(self)
+-- The call's time runs from here.
+local function begin(self)
   local runtime = self.runtime
   self.started = runtime.clock:now()
   if runtime.watched then runtime:notice(self, "start") end
-  try(self)
+  begin_try(self)
   if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
+end
+
+-- Leaves the agent's queue.
+local function admitted(self) try(self, begin) end
+
+local function out_of_budget(self)
+  self:end_try()
+  finish(self, nil, errors.new("budget", ("the run's budget of seconds ran out before `%s` had answered"):format(self.request.agent_id)))
 end
 
 --- Ends the call without an answer.
@@ -197,7 +304,7 @@ end
 local function new_call(runtime)
   return setmetatable({
     runtime = runtime, run = nil, run_id = nil, request = nil, agent = nil, queue = nil, done = nil, attempt = 0, before = 0, path = NOWHERE,
-    started = false, ended = false, running = false, queued = false, task = nil, timers = nil, told = nil,
+    started = false, ended = false, running = false, queued = false, task = nil, timers = nil, told = nil, usage = nil, waiters = nil,
   }, Call)
 end
 
@@ -213,11 +320,12 @@ function M.start(runtime, run, request, path, done)
   local self, before = runtime.spare_call or new_call(runtime), request.attempt - 1
   runtime.spare_call = false
   self.run, self.run_id, self.request, self.done, self.path = run, run.id, request, done, path or NOWHERE
-  self.attempt, self.before, self.started, self.ended, self.asked = before, before, false, false, nil
+  self.attempt, self.before, self.started, self.ended, self.asked, self.questions, self.usage = before, before, false, false, nil, nil, nil
   local agent, err
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) else agent = runtime.agents:handler(request.agent_id) end
   self.agent = agent
   if agent then
+    if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), clock.TIMER, out_of_budget) end
     self.queue = runtime.queues[agent] or new_queue(runtime, agent)
     self.queue:enter(self, admitted, path)
   else

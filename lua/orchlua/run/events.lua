@@ -2,15 +2,18 @@
 -- configuration handles; the rest is recorded and published. `raise` starts an
 -- event; `answered` takes the outcome of those that left the run as a request.
 
+local budget = require "orchlua.run.budget"
 local check = require "orchlua.functions.check"
 local config = require "orchlua.config"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local flow = require "orchlua.run.flow"
 local mailbox = require "orchlua.run.mailbox"
+local models = require "orchlua.run.models"
 local optimizer = require "orchlua.optimizer"
 local patterns = require "orchlua.patterns"
 local reply = require "orchlua.run.reply"
+local schemas = require "orchlua.agents.schema"
 
 local json, value = core.json, core.value
 local copy, null = value.copy, value.null
@@ -44,19 +47,21 @@ local function flag_option(data, field)
   return flag
 end
 
-local unsupported = { "schema", "stream" }
+local function schema_option(data)
+  local schema = data.schema
+  if schema == nil or schema == null then return nil end
+  local problem = schemas.problem(schema)
+  if problem then errors.raise("type", "`schema`: " .. problem) end
+  return schema
+end
 
 -- The fields of the data that the runtime itself reads.
 local function options_of(data)
-  for _, field in ipairs(unsupported) do
-    if data[field] ~= nil and data[field] ~= null and data[field] ~= false then
-      errors.raise("event", ("`%s` is for model agents, which this release does not have"):format(field))
-    end
-  end
   return {
     timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
     retries = number_option(data, "retries", 0), on_error = error_option(data), at_most_once = flag_option(data, "at_most_once"),
-    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key,
+    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key, schema = schema_option(data),
+    stream = flag_option(data, "stream"),
   }
 end
 
@@ -76,6 +81,11 @@ local NO_OPTIONS = {}
 ---@field options table     what the event's data asks of the runtime
 ---@field quiet? boolean    it is answered with a value of its own, not with a reply
 ---@field attempt integer   the try that is made, or was last
+---@field history? table    a model: exchanges that it remembers, `{prompt, answer}`
+---@field asked_again? { answer: string, message: string }   its answer was of the wrong shape
+---@field worst? orchlua.Amount   what a try may take, of a model or a sub-run
+---@field usage? orchlua.Amount   what its tries took so far
+---@field cutoff? number    when the run's budget of seconds is over, since the epoch
 ---@field crashes? integer  how often whoever drove the run crashed while it was in flight
 
 -- Has a branch wait for the reply to a request where it does.
@@ -99,6 +109,16 @@ local function send(run, branch, asked)
   return asked
 end
 
+-- Sends a question to an agent: what a try of a model may take is reserved before.
+local function ask(run, branch, asked)
+  local terms, usage = run.terms[asked.agent_id], run.usage
+  if terms == nil then terms = models.terms(run, asked.agent_id) end
+  if terms then models.prepare(run, asked, terms) end
+  if terms or run.budgets then budget.open(run, asked) else usage.calls = usage.calls + 1 end
+  usage.requests = usage.requests + 1
+  return send(run, branch, asked)
+end
+
 -- The run's next request, not sent yet.
 local function request(run, branch, site, kind, agent_id, prompt, data)
   local number = run.request_count + 1
@@ -108,14 +128,22 @@ local function request(run, branch, site, kind, agent_id, prompt, data)
   }
 end
 
---- Sends a request that failed again, as it was evaluated, under a new number.
-function M.send_again(run, branch, failed)
-  if failed.kind == "pattern" then return M.call_pattern(run, branch, failed.site, failed.agent_id, failed.data) end
+-- A request like one that failed, under a new number.
+local function renewed(run, failed)
   local asked = {}
   for name, field in pairs(failed) do asked[name] = field end
   asked.number, asked.attempt, asked.crashes = run.request_count + 1, 1, nil
   asked.key = run.id .. "/" .. asked.number
-  send(run, branch, asked)
+  asked.usage, asked.open, asked.asks, asked.asked_again = nil, nil, nil, nil
+  return asked
+end
+
+--- Sends a request that failed again, as it was evaluated, under a new number.
+function M.send_again(run, branch, failed)
+  if failed.kind == "pattern" then return M.call_pattern(run, branch, failed.site, failed.agent_id, failed.data) end
+  local asked = renewed(run, failed)
+  local ok, refused = pcall(asked.kind == "agent" and ask or send, run, branch, asked)
+  if not ok then return run:throw(branch, refused, failed.site, failed) end
   run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
 end
 
@@ -165,8 +193,7 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   if not run.allowed[agent_id] then check_agent(run, agent_id) end
   local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
-  local asked = send(run, branch, request(run, branch, site, "agent", agent_id, prompt, data))
-  run.usage.requests = run.usage.requests + 1
+  local asked = ask(run, branch, request(run, branch, site, "agent", agent_id, prompt, data))
   if run.telling then tell(run, name, asked, data) else run.seq = run.seq + 1 end
 end
 
@@ -222,12 +249,21 @@ for _, action in ipairs { "create", "update", "replace", "get", "query", "delete
   builtin["state:entity:" .. action] = entity_event(action)
 end
 
+local function limits_of(data, name)
+  if data.budget == nil or data.budget == null then return nil end
+  local limits, message, hint = budget.limits(data.budget)
+  if not limits then errors.raise("type", ("`budget` of EVENT %s: %s"):format(name, message), { hint = hint }) end
+  return limits
+end
+
 builtin["orchestration:run"] = function(run, branch, site, name, data)
   object(data, name)
   local file = text_field(data, "file", name)
   local input = entity_part(data, "input", name) or value.object {}
   local asked = request(run, branch, site, "run", file, nil, data)
   asked.file, asked.input, asked.quiet = file, input, true
+  asked.allotted = budget.allotment(run, limits_of(data, name))
+  budget.open_run(run, asked)
   send(run, branch, asked)
   tell(run, name, asked, data)
 end
@@ -256,7 +292,7 @@ local function handled(run, branch, site, name, data, handler)
   local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
     is_object and data or NO_OPTIONS)
   asked.data, asked.quiet = data, handler.kind == "lua"
-  tell(run, name, send(run, branch, asked), data)
+  tell(run, name, (handler.agent and ask or send)(run, branch, asked), data)
 end
 
 --- Calls a pattern: a request that the run answers itself, when the pattern's code has returned.
@@ -337,7 +373,7 @@ end
 local function publish_reply(run, asked, row, result, branch)
   run:publish("reply", {
     request_id = asked.key, agent_id = asked.agent_id, success = row.error == nil, attempts = row.attempts,
-    duration = row.duration, data = result, branch = branch and branch.label,
+    duration = row.duration, data = result, branch = branch and branch.label, usage = asked.usage and budget.to_value(asked.usage),
   })
 end
 
@@ -345,6 +381,8 @@ end
 --- reply becomes a message.
 function M.answered(run, asked, row)
   local branch = run.branches[asked.branch]
+  if asked.open or asked.asks then budget.close(run, asked, row.usage) end
+  if asked.worst and asked.kind == "agent" and not row.error then models.answered(run, asked, row.body) end
   local result = result_of(asked, row)
   if asked.kind ~= "entity" then
     if run.telling then publish_reply(run, asked, row, result, branch) else run.seq = run.seq + 1 end

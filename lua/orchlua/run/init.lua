@@ -6,6 +6,7 @@
 -- and asked for since the row is complete. Nothing here waits, or touches the world.
 
 local arrivals = require "orchlua.run.arrivals"
+local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
@@ -66,7 +67,7 @@ function M.new(kind, options)
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, spare_row = false, readings = false, replay = false,
     flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
-    usage = { requests = 0 }, signal_count = 0,
+    usage = budget.nothing(), budgets = false, terms = {}, memories = nil, signal_count = 0,
   }, kind)
   self.on_error = function(raised) return failure.handle(self, raised) end
   self.slice = math.min(SLICE, self.max_steps)
@@ -292,11 +293,16 @@ end
 
 -- Errors ----------------------------------------------------------------------------------
 
-local function located(self, err, site)
-  if err.line then return end
+--- Says in an error where it happened, unless it is known.
+---@param err orchlua.Error
+---@param site integer
+---@return orchlua.Error
+function Run:located(err, site)
+  if err.line then return err end
   err.line, err.column = self.program:position(site)
   local place = self.program.sites[site]
   err.file, err.excerpt = self.program.name, self.program.source:excerpt(place.pos, place.stop)
+  return err
 end
 
 --- Raises an error in a branch at a site: its TRY takes it, or the branch has failed.
@@ -304,7 +310,7 @@ end
 function Run:throw(branch, err, site, asked)
   if branch.wait then self:forget_wait(branch) end
   branch.site = site
-  located(self, err, site)
+  self:located(err, site)
   if branch.unit == flow.UNIT then return self:wake(branch, flow.raised(err)) end
   local place = self.program.sites[site]
   if place.handler and not err.uncatchable and not (self.leaving and self.leaving.status == "failed") then
@@ -366,6 +372,7 @@ function Run:abandon_requests()
     local request = self.requests[number]
     self.requests[number] = nil
     self.request_total = self.request_total - 1
+    if request.open or request.asks then budget.close(self, request, nil) end
     self.outbox[#self.outbox + 1] = { effect = "abandon", request = request }
   end
 end
@@ -418,6 +425,7 @@ function Run:finish()
   self.duration = math.floor(math.max(0, ended - self.started) * 1e6 + 0.5) / 1e6
   self:publish("run:" .. how.status, {
     result = how.result, error = how.error and failure.to_value(how.error), reason = how.reason, duration = self.duration,
+    usage = self.usage.input and budget.of_run(self),
   })
 end
 
@@ -447,6 +455,26 @@ function Run:learned(learn)
   local readings = self.readings or value.array {}
   self.readings = readings
   readings[#readings + 1] = learned
+  return learned
+end
+
+--- Something that is learned once, an object of the language or nothing: a replay hears it
+--- where it was learned, and nothing where it was not.
+---@param learn fun(): table?
+---@return table?
+function Run:learned_object(learn)
+  local replay = self.keeps and self.replay
+  if replay then
+    local heard = replay[replay.at + 1]
+    if value.kind(heard) ~= "object" then return nil end
+    replay.at = replay.at + 1
+    return heard
+  end
+  local learned = learn()
+  if learned and self.keeps then
+    self.readings = self.readings or value.array {}
+    self.readings[#self.readings + 1] = learned
+  end
   return learned
 end
 
@@ -516,6 +544,11 @@ end
 
 function Run:emit(site, name, data)
   events.raise(self, self.current, site, name, data)
+end
+
+--- BUDGET: what the run may spend from now on, by its own program.
+function Run:budget(_, limits)
+  budget.set(self, limits)
 end
 
 function Run:track(_, data)

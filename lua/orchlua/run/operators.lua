@@ -249,6 +249,8 @@ end
 
 function M.emit(run, site, name, data) return run:emit(site, name, data) end
 function M.track(run, site, data) return run:track(site, data) end
+
+function M.budget(run, site, limits) return run:budget(site, limits) end
 function M.phase(run, text) return run:phase(text) end
 
 function M.persist(run, site, entity_kind, data)

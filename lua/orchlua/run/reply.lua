@@ -2,9 +2,11 @@
 -- `task_id`, `success`, then the fields of the agent's own JSON or `output`, and
 -- `error` when it failed; the rest can be read and is not enumerated.
 
+local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
+local schemas = require "orchlua.agents.schema"
 
 local find, json, value = string.find, core.json, core.value
 local null, Reply, utf8 = value.null, value.Reply, value.utf8
@@ -42,6 +44,29 @@ function M.parsed(text)
   if find(text, "```", 1, true) then return in_fence(text) end
 end
 
+-- The value that a text is, also one that is a number or a string, plain or in a fence.
+local function any_value(text)
+  local decoded = json.decode(text)
+  if decoded ~= nil then return decoded end
+  local inside = fenced(text)
+  return inside and json.decode(inside)
+end
+
+local function text_for_schema(answer) return M.text(answer) or "" end
+
+--- Whether an answer is of the shape that was asked for.
+---@param schema any
+---@param answer any
+---@return string text
+---@return string? message   to the agent, when it is not: what is wrong, and what to do
+function M.misfit(schema, answer)
+  local text = text_for_schema(answer)
+  local decoded = any_value(text)
+  local problem = decoded == nil and "the reply is no JSON" or schemas.check(schema, decoded)
+  if not problem then return text end
+  return text, ("That does not fit: %s. Answer again, with JSON alone, which fits this JSON schema:\n%s"):format(problem, json.encode(schema))
+end
+
 --- The text that an answer is: what it is to a program is decided by the text alone.
 ---@param answer string|table|number|boolean|nil   from an agent
 ---@return string? text
@@ -64,7 +89,7 @@ end
 
 -- What is kept of an error: the fields that a program or a person can see.
 local function kept(err)
-  return errors.new(err.type, err.message, { status = err.status, hint = err.hint })
+  return errors.new(err.type, err.message, { status = err.status, hint = err.hint, fields = err.fields })
 end
 
 local function not_a_value(asked, message)
@@ -73,7 +98,7 @@ local function not_a_value(asked, message)
 end
 
 local function new_row()
-  return { kind = "reply", request = 0, body = nil, error = nil, attempts = 1, duration = 0, time = nil, readings = nil }
+  return { kind = "reply", request = 0, body = nil, error = nil, attempts = 1, duration = 0, time = nil, readings = nil, usage = nil }
 end
 
 --- What came of a request as the row that tells its run: `body` is the answer's text,
@@ -86,8 +111,9 @@ end
 ---@param attempts? integer
 ---@param duration? number      seconds
 ---@param time? number          when it came, seconds since the epoch
+---@param usage? orchlua.Amount  what the last try took, where the transport says so
 ---@return table row
-function M.row(run, asked, answer, err, attempts, duration, time)
+function M.row(run, asked, answer, err, attempts, duration, time, usage)
   local row = run.spare_row or new_row()
   local body, message
   run.spare_row = false
@@ -96,7 +122,7 @@ function M.row(run, asked, answer, err, attempts, duration, time)
     if not body then err = not_a_value(asked, message) end
   end
   row.request, row.body, row.error, row.attempts = asked.number, body, err and kept(err), attempts or 1
-  row.duration, row.time, row.readings = duration or 0, time, nil
+  row.duration, row.time, row.readings, row.usage = duration or 0, time, nil, usage
   return row
 end
 
@@ -108,7 +134,7 @@ local function head(asked, outcome)
   local task_id = asked.options.task_id
   return setmetatable({
     "agent_id", "task_id", "success", nil, agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
-    request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = outcome.usage,
+    request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = asked.usage and budget.to_value(asked.usage),
     output = nil, result = nil,
   }, Reply)
 end
@@ -134,13 +160,13 @@ local function own_fields(reply, fields)
 end
 
 --- The reply of an answered request.
----@param asked { agent_id: string, key: string, options: { task_id: any } }
----@param outcome { attempts: integer, duration: number, usage: any }
+---@param asked { agent_id: string, key: string, options: { task_id: any }, usage: orchlua.Amount? }
+---@param outcome { attempts: integer, duration: number }
 ---@param text string   the agent's answer
 ---@param fields? table   and what it is as JSON, when it is
 ---@return table
 function M.new(asked, outcome, text, fields)
-  if fields == nil and not outcome.usage then return of_text(asked, outcome, text) end
+  if fields == nil and not asked.usage then return of_text(asked, outcome, text) end
   local reply = head(asked, outcome)
   if fields == nil then
     reply[4], reply.output, reply.result = "output", text, text

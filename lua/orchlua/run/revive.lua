@@ -3,6 +3,7 @@
 -- the request, that failed; the time in which nobody drove the run is not counted
 -- where that would be unfair to what was in flight.
 
+local budget = require "orchlua.run.budget"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
 local parallel = require "orchlua.run.parallel"
@@ -65,6 +66,18 @@ local function in_flight(run)
   return list
 end
 
+-- Why a request is not sent again; nil when it is. Nobody knows what the try before took.
+local function refusal(run, request)
+  local why = unknown_outcome(request)
+  if why then return errors.new("unknown_outcome", ("what became of the request to `%s` is unknown: %s"):format(request.agent_id, why)) end
+  if request.kind ~= "agent" then return nil end
+  if request.open or request.asks then budget.close(run, request, nil) end
+  local ok, refused = pcall(budget.open, run, request)
+  if ok then return nil end
+  if not errors.is(refused) then error(refused, 0) end
+  return refused
+end
+
 -- Sends a request again, or answers it when that may not be.
 local function again(run, request, crashed)
   if request.kind == "pattern" then return end
@@ -74,17 +87,14 @@ local function again(run, request, crashed)
   end
   request.attempt = request.attempt + 1
   if crashed then request.crashes = (request.crashes or 0) + 1 end
-  local why = unknown_outcome(request)
-  if not why then
+  local refused = refusal(run, request)
+  if not refused then
     run.outbox[#run.outbox + 1] = { effect = "again", request = request }
     return
   end
   run.requests[request.number] = nil
   run.request_total = run.request_total - 1
-  events.answered(run, request, {
-    error = errors.new("unknown_outcome", ("what became of the request to `%s` is unknown: %s"):format(request.agent_id, why)),
-    attempts = request.attempt - 1, duration = 0,
-  })
+  events.answered(run, request, { error = refused, attempts = request.attempt - 1, duration = 0 })
 end
 
 -- Time that nobody saw go by -------------------------------------------------------------
@@ -107,8 +117,11 @@ function M.arm(run)
   end
 end
 
---- The row `resume`: `outage` are the seconds in which nobody drove the run.
+--- The row `resume`: `outage` are the seconds in which nobody drove the run. The agents are those
+--- of the configuration now; a budget that is given replaces the one given before.
 function M.resumed(run, row)
+  run.terms = {}
+  if row.budget then budget.limit(run, "given", row.budget) end
   run:publish("run:resumed", { program = run.program.title or run.program.name })
   if run.request_total > 0 and row.outage > 0 then pass_over(run, row.outage) end
   for _, request in ipairs(in_flight(run)) do again(run, request, row.crashed) end

@@ -3,6 +3,7 @@
 -- the kinds of tables stand for themselves, by name. Rows behind the snapshot are then
 -- replayed: each is taken as it was the first time, and hears what was learned then.
 
+local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local flow = require "orchlua.run.flow"
@@ -16,6 +17,7 @@ local STATE = {
   "status", "inputs", "random_state", "branches", "branch_count", "request_count", "wait_count", "seq", "time", "read_at", "started",
   "outages", "requests", "request_total", "mailbox", "waiters", "timers", "usage", "signal_count", "main", "main_ended",
   "last", "last_request", "leaving", "failing", "result", "error", "duration", "unknown_events", "flows", "flow_count",
+  "terms", "memories", "budgets",
 }
 
 local KINDS = { [value.Array] = "array", [value.Object] = "object", [value.Reply] = "reply", [errors.Error] = "error",
@@ -48,6 +50,8 @@ local function read(run, bytes)
   if not state then return errors.new("store", problem) end
   for _, name in ipairs(STATE) do run[name] = state[name] end
   run.outbox, run.players = state.records, {}
+  -- Snapshots of an older release know nothing of money.
+  run.terms, run.usage.calls = run.terms or {}, run.usage.calls or run.usage.requests
   return flow.restore(run)
 end
 
@@ -61,19 +65,43 @@ end
 
 local taken = {}
 
+local function limits(kept)
+  if kept == nil or kept == value.null then return nil end
+  return (budget.limits(kept))
+end
+
 function taken.start(run, row)
   local started = json.decode(row.body)
   run.inputs, run.random_state = started.input, started.seed
+  budget.limit(run, "given", limits(started.budget))
+end
+
+local own = { type = true, message = true, status = true, hint = true }
+
+-- The fields of an error besides its own.
+local function further(kept)
+  local fields = {}
+  for _, name in ipairs(kept) do
+    if not own[name] then fields[name] = kept[name] end
+  end
+  return next(fields) and fields or nil
 end
 
 function taken.reply(_, row)
   if not row.error then return end
   local kept = json.decode(row.error)
   local function field(name) return kept[name] ~= value.null and kept[name] or nil end
-  row.error = errors.new(kept.type, kept.message, { status = field "status", hint = field "hint" })
+  row.error = errors.new(kept.type, kept.message, { status = field "status", hint = field "hint", fields = further(kept) })
 end
 
-taken["try"] = function() end
+-- The error of a try's row is what was wrong with its answer.
+taken["try"] = function(_, row) row.message = row.error and json.decode(row.error).message end
+
+function taken.ask(_, row)
+  row.ask, row.agent_id, row.worst, row.usage = row.attempt, row.name, row.usage, nil
+end
+
+function taken.asked(_, row) row.ask = row.attempt end
 
 function taken.timer(_, row) row.wait = row.request end
 
@@ -84,12 +112,19 @@ function taken.cancel(_, row) row.reason = row.name end
 function taken.resume(_, row)
   local body = json.decode(row.body)
   row.outage, row.crashed = body.outage, body.crashed
+  row.budget = limits(body.budget)
+end
+
+-- An amount of tokens, as the budget has it.
+local function amount(kept)
+  local function field(name) return kept[name] ~= value.null and kept[name] or nil end
+  return { input = kept.input, output = kept.output, cost = field "cost", calls = field "calls" }
 end
 
 -- Takes a row of the journal as it was taken the first time.
 local function replay(run, row)
   row.attempts = row.attempt
-  row.usage = row.usage and json.decode(row.usage)
+  row.usage = row.usage and amount(json.decode(row.usage))
   taken[row.kind](run, row)
   run.replay = row.readings and json.decode(row.readings) or {}
   run.replay.at = 0

@@ -1,6 +1,7 @@
 -- `orchestration:run`: a request whose answer is the result of a run of
 -- its own. It is cancelled with its parent.
 
+local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local reply = require "orchlua.run.reply"
@@ -8,6 +9,9 @@ local reply = require "orchlua.run.reply"
 local json = core.json
 
 local M = {}
+
+-- A sub-run that never was has spent nothing.
+local NOTHING = { input = 0, output = 0 }
 
 -- Compiles a program of a sub-run: a file beside the program that starts it, or below.
 local function compile_file(runtime, folder, file)
@@ -22,10 +26,11 @@ end
 local DEEPEST_SUB_RUN = 20
 
 -- What a sub-run that has ended answers; nil when it was stopped, and may yet go on.
-local function answer_of(request, status, result, err, duration)
-  if status == "completed" then return { value = result, duration = duration } end
+local function answer_of(request, status, result, err, duration, usage)
+  local took = usage and budget.of_sub_run(usage)
+  if status == "completed" then return { value = result, duration = duration, usage = took } end
   if status == "stopped" then return nil end
-  return { error = errors.new(err.type, ("%s: %s"):format(request.file, err.message), { status = err.status }), duration = duration }
+  return { error = errors.new(err.type, ("%s: %s"):format(request.file, err.message), { status = err.status }), duration = duration, usage = took }
 end
 
 local function start(runtime, parent, request, depth)
@@ -34,6 +39,7 @@ local function start(runtime, parent, request, depth)
   local child
   child, err = runtime:start(program, {
     input = request.input, run_id = request.key, folder = program.folder, path = parent.path, parent = parent.id, depth = depth,
+    budget = request.allotted,
   })
   if child then return child end
   err.hint = "give it in `input` of orchestration:run"
@@ -51,14 +57,14 @@ local function earlier(runtime, request)
     return child, problem and { error = problem }
   end
   local outcome = found.outcome and json.decode(found.outcome)
-  return nil, answer_of(request, found.status, outcome, outcome, 0)
+  return nil, answer_of(request, found.status, outcome, outcome, 0, found.usage and json.decode(found.usage))
 end
 
 local function attach(runtime, parent, request, child, answer)
   runtime.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
   child.on_end = function(ended)
     if not runtime.calls[request] then return end
-    local outcome = answer_of(request, ended.status, ended.result, ended.error, ended.duration)
+    local outcome = answer_of(request, ended.status, ended.result, ended.error, ended.duration, ended.usage)
     if outcome then answer(outcome) end
   end
 end
@@ -67,7 +73,7 @@ end
 function M.start(runtime, parent, request)
   local function answer(outcome)
     runtime.calls[request] = nil
-    parent:deliver(reply.row(parent, request, outcome.value, outcome.error, 1, outcome.duration))
+    parent:deliver(reply.row(parent, request, outcome.value, outcome.error, 1, outcome.duration, nil, outcome.usage or NOTHING))
   end
   local depth = parent.depth + 1
   if depth > DEEPEST_SUB_RUN then

@@ -60,7 +60,7 @@ M.migrations = {
     previous INTEGER,          -- the row of the same run before this one
     run      INTEGER NOT NULL,
     seq      INTEGER NOT NULL, -- its place in its run, from 1
-    kind     TEXT NOT NULL,    -- start reply try timer signal cancel resume; request event
+    kind     TEXT NOT NULL,    -- start reply try ask asked timer signal cancel resume; request event
     time     REAL NOT NULL,    -- when it came, seconds since the epoch
     request  INTEGER,          -- the number of the request or the wait
     name     TEXT,             -- whom it is for, the signal's name, the event's type
@@ -106,6 +106,9 @@ M.migrations = {
     updated_at TEXT NOT NULL,
     UNIQUE (type, id)
   );
+  ]],
+  [[
+  ALTER TABLE run ADD COLUMN usage TEXT;  -- JSON: what it has spent when it last changed its status
   ]],
 }
 

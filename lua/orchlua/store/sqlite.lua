@@ -374,14 +374,15 @@ local function add_snapshot(self, lease, snapshot, row)
 end
 
 local function add_state(self, lease, state)
-  self.db:add(self.statements.rest, 0, lease.number, state.status, state.time, state.due, state.steps, text_or_nil(state.outcome), state.released)
+  self.db:add(self.statements.rest, 0, lease.number, state.status, state.time, state.due, state.steps, text_or_nil(state.outcome), state.released,
+    text_or_nil(state.usage))
 end
 
 --- Puts a part of a run into the batch: what it learned and asked for since the last.
 ---@param lease table
 ---@param part { rows: table[], taken: integer[], program: table?, state: table?, snapshot: { seq: integer, body: string }? }
 ---  rows: by the columns of the journal, with `entity`, the request, in one that asks for entities; taken: messages that have become
----  rows; state: `{status, time, due, steps, outcome, released}`; snapshot: of the run as it is behind the row `seq`
+---  rows; state: `{status, time, due, steps, outcome, released, usage}`; snapshot: of the run as it is behind the row `seq`
 function Store:write(lease, part)
   local previous, base, snapshot_row = lease.last, self.driver * NUMBERS_OF_A_DRIVER + self.row_count, lease.last
   self.row_count = self.row_count + #part.rows

@@ -27,7 +27,8 @@ return {
 
   row = [[INSERT INTO journal (number, previous, run, seq, kind, time, request, name, branch, line, attempt, duration, body, error, usage, readings)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
-  rest = "UPDATE run SET status = ?2, changed = ?3, due = ?4, steps = ?5, outcome = ?6, driver = CASE WHEN ?7 THEN NULL ELSE driver END WHERE number = ?1",
+  rest = [[UPDATE run SET status = ?2, changed = ?3, due = ?4, steps = ?5, outcome = ?6, driver = CASE WHEN ?7 THEN NULL ELSE driver END,
+    usage = ?8 WHERE number = ?1]],
   program = "UPDATE run SET program = ?2, title = ?3, edited = 1 WHERE number = ?1",
   taken = "DELETE FROM message WHERE number = ?1",
   renew = "UPDATE driver SET renewed = ?2 WHERE number = ?1",

@@ -403,6 +403,7 @@ local function effect(helper, ...)
 end
 
 statement.Track = effect("track", "data")
+statement.Budget = effect("budget", "limits")
 statement.Persist = effect("persist", "kind", "data")
 statement.Fail = effect("fail", "value")
 

@@ -1,0 +1,305 @@
+-- Agents that are language models. A question (system prompt, exchanges remembered, the
+-- prompt) becomes a request in the dialect of the server; its answer, whole or in pieces,
+-- becomes the reply's text and the tokens it took. A dialect is a file of its own: `body`
+-- writes a request, `answer` reads a whole answer, `piece` one event of a stream.
+
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local http = require "orchlua.agents.http"
+local io = require "orchlua.io"
+local lines = require "orchlua.agents.models.lines"
+local secrecy = require "orchlua.secrecy"
+local wire = require "orchlua.agents.models.wire"
+
+local json, value = core.json, core.value
+
+local M = {}
+
+---@class orchlua.Question
+---@field messages { role: string, content: string }[]
+---@field system? string
+---@field max_tokens integer
+---@field schema? table       a JSON schema that the server holds its answer to
+---@field stream? boolean
+
+---@class orchlua.Answer
+---@field text? string        nil: the server's JSON is no answer
+---@field usage? { input: integer, output: integer }
+---@field ending? "stop"|"length"|"refused"|"tool"   why it ended; nil: it was cut off
+---@field problem? table      what the server says went wrong
+
+local dialects = {
+  openai = require "orchlua.agents.models.openai",
+  anthropic = require "orchlua.agents.models.anthropic",
+  ollama = require "orchlua.agents.models.ollama",
+}
+
+-- Tokens of an answer at most, where nobody says: what a budget has to reserve is finite.
+local MOST_OUTPUT = 4096
+-- What a message takes besides its text, and a request besides its messages, in tokens.
+local MESSAGE_TOKENS, REQUEST_TOKENS = 16, 64
+-- Bytes kept of an answer that was cut off.
+local KEPT_PARTIAL = 64 * 1024
+
+-- Nothing was spent on a try.
+local NOTHING = { input = 0, output = 0, cost = 0 }
+
+-- What is asked ----------------------------------------------------------------------------
+
+local ROLE = "You are \"{agent_id}\", one of several agents that work on a task together. Do what you are asked, and answer with the result alone."
+
+-- The system prompt: what the configuration says, or else a role by the agent's name.
+local function system_of(settings, agent_id)
+  if settings.system == false or settings.system == "" then return nil end
+  return ((settings.system or ROLE):gsub("{agent_id}", (agent_id:gsub("%%", "%%%%"))))
+end
+
+local function schema_text(schema)
+  return "Answer with JSON alone, which fits this JSON schema:\n" .. json.encode(schema)
+end
+
+-- Anthropic's servers hold an answer to a schema only when it says all of its objects' fields.
+local function takes_schema(kind, schema)
+  return kind ~= "anthropic" or require("orchlua.agents.schema").strict(schema)
+end
+
+local function add(messages, role, content)
+  messages[#messages + 1] = { role = role, content = content }
+end
+
+local function messages_of(asked, described)
+  local messages = {}
+  for _, exchange in ipairs(asked.history or {}) do
+    add(messages, "user", exchange.prompt)
+    add(messages, "assistant", exchange.answer)
+  end
+  add(messages, "user", described and asked.prompt .. "\n\n" .. schema_text(asked.schema) or asked.prompt)
+  if asked.asked_again then
+    add(messages, "assistant", asked.asked_again.answer)
+    add(messages, "user", asked.asked_again.message)
+  end
+  return messages
+end
+
+---@return orchlua.Question
+local function question_of(kind, settings, asked)
+  local native = asked.schema and takes_schema(kind, asked.schema)
+  return {
+    system = system_of(settings, asked.agent_id), messages = messages_of(asked, asked.schema and not native),
+    max_tokens = dialects[kind].max_tokens(settings) or MOST_OUTPUT, schema = native and asked.schema or nil, stream = asked.stream or nil,
+  }
+end
+
+-- What is answered -------------------------------------------------------------------------
+
+-- What a server says of a failure, wherever its dialect puts it.
+local function said(body)
+  local text = wire.text_at(body, "error", "message") or wire.text_at(body, "error") or wire.text_at(body, "message") or wire.text_at(body, "detail")
+  return text and http.brief(text)
+end
+
+-- What a server says in a stream that has begun cannot come with a status: these mean that
+-- another try may help.
+local PASSING = { overloaded_error = true, api_error = true, rate_limit_error = true, server_error = true, timeout_error = true }
+
+local function problem_of(body)
+  local kind = wire.text_at(body, "error", "type")
+  local status = wire.count_at(body, "error", "code")
+  local passing = PASSING[kind] or status ~= nil and (status == 429 or status >= 500) or kind == nil and status == nil
+  return errors.new("agent", "the server's answer is an error: " .. (said(body) or http.brief(json.encode(body) or "")),
+    { retryable = passing, status = status })
+end
+
+local endings = {}
+
+function endings.refused(answer)
+  return errors.new("agent", "the model refused to answer: " .. http.brief(answer.text or ""), { retryable = false })
+end
+
+function endings.tool() return errors.new("agent", "the model asked for a tool, and agents have none", { retryable = false }) end
+
+-- An answer as long as the configuration allows is what it asked for; one that only the
+-- default cut off would pass for whole.
+function endings.length(_, settings, dialect)
+  if dialect.max_tokens(settings) then return nil end
+  return errors.new("agent", ("the answer was cut off at %d tokens"):format(MOST_OUTPUT),
+    { retryable = false, hint = "set `max_tokens` of the agent to what its answers need" })
+end
+
+-- Whether an answer is complete; else the error that it stands for.
+local function judged(answer, settings, dialect)
+  if answer.problem then return problem_of(answer.problem) end
+  if not answer.text then return errors.new("agent", "the server's answer has no text in it", { retryable = false }) end
+  if not answer.ending then return errors.new("transport", "the stream broke off", { retryable = true }) end
+  local judge = endings[answer.ending]
+  return judge and judge(answer, settings, dialect)
+end
+
+-- What had come of an answer goes with its failure.
+local function with_partial(err, text)
+  if not text or text == "" then return err end
+  err.message = ("%s, after %d bytes: …%s"):format(err.message, #text, io.last(http.brief(io.last(text, 100)), 60))
+  err.fields = { partial = io.last(text, KEPT_PARTIAL) }
+  return err
+end
+
+local function whole(handle, secrets, dialect)
+  local body, problem = io.body(handle)
+  if not body then return nil, problem end
+  local decoded = json.decode(body)
+  if value.kind(decoded) ~= "object" then
+    return nil, errors.new("agent", "the server's answer is no JSON object: " .. http.brief(secrecy.mask(body, secrets)), { retryable = false })
+  end
+  local answer = dialect.answer(decoded)
+  answer.text = answer.text and secrecy.mask(value.utf8(answer.text), secrets)
+  return answer
+end
+
+-- Takes one event of a stream: its piece is told as it comes.
+local function taker(answer, dialect, show)
+  return function(data)
+    if data == dialect.last then
+      answer.ending = answer.ending or "stop"
+      return
+    end
+    local event = data ~= "" and json.decode(data)
+    local piece = event and dialect.piece(answer, event)
+    if piece then show(piece) end
+  end
+end
+
+-- Pieces of text, masked, as they are told and as the whole that they make.
+local function gathering(secrets, tell)
+  local pieces, mask = {}, secrecy.masker(secrets)
+  local function show(piece)
+    local shown = mask(piece)
+    if shown == "" then return end
+    pieces[#pieces + 1] = shown
+    tell(shown)
+  end
+  return show, function()
+    local rest = mask(nil)
+    if rest ~= "" then
+      pieces[#pieces + 1] = rest
+      tell(rest)
+    end
+    return table.concat(pieces)
+  end
+end
+
+local function streamed(handle, secrets, dialect, tell, note)
+  local answer = {}
+  local show, text = gathering(secrets, tell)
+  note.partial = text
+  local take = taker(answer, dialect, show)
+  local reader = dialect.streams_as == "events" and lines.events(take) or lines.reader(take)
+  local broken = io.pieces(handle, function(piece)
+    reader:feed(piece)
+    return answer.problem ~= nil
+  end)
+  answer.text = value.utf8(text())
+  if answer.text == "" and not answer.ending then answer.text = nil end
+  if broken and not answer.ending then return nil, with_partial(broken, answer.text) end
+  if not answer.text and not answer.problem then return nil, errors.new("transport", "the stream ended before any answer came", { retryable = true }) end
+  return answer
+end
+
+local function refusal(handle, head, secrets)
+  local text = secrecy.mask(http.error_body(handle), secrets)
+  local decoded = json.decode(text)
+  local refused = http.refusal(head, said(decoded) or http.brief(text))
+  local should = head.headers["x-should-retry"]
+  if should == "true" or should == "false" then refused.retryable = should == "true" end
+  refused.usage = NOTHING
+  return refused
+end
+
+local function is_json(head) return (head.headers["content-type"] or ""):find("application/json", 1, true) ~= nil end
+
+-- A call -----------------------------------------------------------------------------------
+
+local function headers_of(entry, dialect, key, asked)
+  local headers = { ["Idempotency-Key"] = http.header_text(asked.idempotency_key), ["Content-Type"] = "application/json" }
+  for name, text in pairs(dialect.headers(key)) do headers[name] = text end
+  return io.header_list(entry.model.headers, headers)
+end
+
+local function key_of(settings, dialect, folder)
+  local path = settings.api_key_file
+  if path and path:sub(1, 1) ~= "/" then path = folder:gsub("/*$", "/") .. path end
+  -- The vendor's own variable is for the vendor's own servers.
+  local variable = settings.api_key_env or not settings.base_url and dialect.api_key_env or nil
+  local key, problem = secrecy.read(path, variable)
+  if problem then errors.raise("agent", problem, { retryable = false, usage = NOTHING, hint = "set it where orchlua runs; nothing was sent" }) end
+  return key
+end
+
+local function url_of(settings, dialect)
+  local base = (settings.base_url or dialect.base_url):gsub("/+$", "")
+  if dialect.path:sub(1, 4) == "/v1/" then base = base:gsub("/v1$", "") end
+  return base .. dialect.path
+end
+
+local function cost_of(usage, price)
+  if not price then return nil end
+  return (usage.input * price.input + usage.output * price.output) / 1e6
+end
+
+local function usage_of(answer, price)
+  local usage = answer.usage
+  if usage then usage.cost = cost_of(usage, price) end
+  return usage
+end
+
+local function nothing() end
+
+--- Makes the function that asks this model: it waits inside a coroutine of the loop and
+--- returns the answer's text and its usage, or raises an error object. An error has the
+--- `usage` of its try when that is known: none of one that the server turned down.
+---@param entry orchlua.Config.Entry
+---@param loop any
+---@param folder string  the configuration's
+---@return fun(asked: orchlua.Request): string, table?
+function M.new(entry, loop, folder)
+  local settings, dialect = entry.model, dialects[entry.kind]
+  local url = url_of(settings, dialect)
+  return function(asked)
+    local key = key_of(settings, dialect, folder)
+    local secrets = secrecy.of(key, settings.headers)
+    local body, problem = json.encode(dialect.body(settings, question_of(entry.kind, settings, asked)))
+    if not body then errors.raise("agent", "the request cannot be written as JSON: " .. problem, { retryable = false, usage = NOTHING }) end
+    local answer, failed = io.transfer(loop, {
+      method = "POST", url = url, headers = headers_of(entry, dialect, key, asked), body = body, limit = entry.max_reply,
+    }, function(handle, head)
+      if head.status < 200 or head.status > 299 then return nil, refusal(handle, head, secrets) end
+      if not asked.stream or is_json(head) then return whole(handle, secrets, dialect) end
+      return streamed(handle, secrets, dialect, asked.tell or nothing, asked)
+    end)
+    local wrong = failed or judged(answer, settings, dialect)
+    local usage = answer and usage_of(answer, entry.price)
+    if not wrong then return answer.text, usage end
+    wrong.usage = wrong.usage or wrong.unsent and NOTHING or usage
+    if answer and answer.ending ~= "refused" then with_partial(wrong, answer.text) end
+    error(wrong, 0)
+  end
+end
+
+-- What it may cost -------------------------------------------------------------------------
+
+--- What asking an agent takes at worst, apart from the texts of the question, as a value
+--- of the language: `{output, overhead, per_message, memory, input_price?, output_price?}`,
+--- tokens, exchanges, and money for a million tokens.
+---@param entry orchlua.Config.Entry
+---@param agent_id string
+---@return table
+function M.terms(entry, agent_id)
+  local settings, dialect = entry.model, dialects[entry.kind]
+  local fields = json.encode(wire.add(value.object {}, settings.fields)) or ""
+  return wire.object {
+    { "output", dialect.max_tokens(settings) or MOST_OUTPUT }, { "overhead", REQUEST_TOKENS + #fields + #(system_of(settings, agent_id) or "") },
+    { "per_message", MESSAGE_TOKENS }, { "memory", entry.memory }, { "input_price", entry.price and entry.price.input },
+    { "output_price", entry.price and entry.price.output },
+  }
+end
+
+return M

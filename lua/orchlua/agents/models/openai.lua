@@ -1,0 +1,83 @@
+-- Chat completions, as OpenAI has them and many servers speak them (vLLM, llama.cpp, LM
+-- Studio, OpenRouter, Ollama under /v1).
+-- https://platform.openai.com/docs/api-reference/chat
+
+local json_schema = require "orchlua.agents.schema"
+local wire = require "orchlua.agents.models.wire"
+
+local M = { base_url = "https://api.openai.com/v1", api_key_env = "OPENAI_API_KEY", path = "/chat/completions", streams_as = "events" }
+
+-- OpenAI's own models want the newer name; other servers know the older one.
+local function limit_name(settings)
+  return settings.base_url == M.base_url and "max_completion_tokens" or "max_tokens"
+end
+
+--- The most tokens an answer may have, as the configuration says it; nil when it does not.
+function M.max_tokens(settings)
+  return settings.max_tokens or wire.count_at(settings.fields.max_completion_tokens)
+end
+
+function M.headers(key)
+  return key and { Authorization = "Bearer " .. key } or {}
+end
+
+local function response_format(schema)
+  if not schema then return nil end
+  local described = wire.object { { "name", "reply" }, { "schema", schema }, { "strict", json_schema.strict(schema) or nil } }
+  return wire.object { { "type", "json_schema" }, { "json_schema", described } }
+end
+
+---@param settings orchlua.Config.Model
+---@param question orchlua.Question
+function M.body(settings, question)
+  local body = wire.object {
+    { "model", settings.model }, { "messages", wire.messages(question.messages, question.system) }, { "temperature", settings.temperature },
+    { "response_format", response_format(question.schema) },
+  }
+  if not settings.fields.max_completion_tokens then wire.set(body, limit_name(settings), question.max_tokens) end
+  if question.stream then
+    wire.set(body, "stream", true)
+    wire.set(body, "stream_options", wire.object { { "include_usage", true } })
+  end
+  return wire.add(body, settings.fields)
+end
+
+local ENDINGS = { length = "length", content_filter = "refused", tool_calls = "tool", function_call = "tool" }
+
+local function usage_of(answer)
+  return wire.usage(wire.count_at(answer, "usage", "prompt_tokens"), wire.count_at(answer, "usage", "completion_tokens"))
+end
+
+--- A whole answer.
+---@return orchlua.Answer
+function M.answer(body)
+  local choice = wire.at(body, "choices", 0)
+  local refusal = wire.text_at(choice, "message", "refusal")
+  local text = wire.text_at(choice, "message", "content") or refusal
+  return {
+    text = text, usage = usage_of(body), problem = wire.at(body, "error") and body or nil,
+    ending = refusal and "refused" or ENDINGS[wire.text_at(choice, "finish_reason")] or text and "stop",
+  }
+end
+
+--- One event of a stream: the piece of text that it brings; what else it says goes into `answer`.
+---@param answer orchlua.Answer
+---@param event any
+---@return string? piece
+function M.piece(answer, event)
+  if wire.at(event, "error") then
+    answer.problem = event
+    return nil
+  end
+  answer.usage = usage_of(event) or answer.usage
+  local choice = wire.at(event, "choices", 0)
+  local finish, refusal = wire.text_at(choice, "finish_reason"), wire.text_at(choice, "delta", "refusal")
+  if finish then answer.ending = answer.ending or ENDINGS[finish] or "stop" end
+  if refusal then answer.ending = "refused" end
+  return wire.text_at(choice, "delta", "content") or refusal
+end
+
+--- The data that ends a stream.
+M.last = "[DONE]"
+
+return M

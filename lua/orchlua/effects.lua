@@ -1,0 +1,126 @@
+-- What a run wants done in the world, done: questions to agents, records for whoever
+-- listens, entities, sub-runs. A run leaves effects in its outbox; the runtime has them
+-- performed here when the rows that led to them are durable.
+
+local call = require "orchlua.run.call"
+local reply = require "orchlua.run.reply"
+local subrun = require "orchlua.run.subrun"
+
+local M = {}
+
+local elapsed = call.elapsed
+
+-- By the kind of effect: `effects[kind](runtime, run, effect)`.
+local effects = {}
+
+-- In virtual time the answers from outside the process come in the order in which
+-- the calls were sent, so that a run is the same every time.
+local function deliver_in_order(runtime)
+  local queue_of_calls = runtime.in_flight
+  while queue_of_calls[1] and queue_of_calls[1].outcome do
+    local first = table.remove(queue_of_calls, 1)
+    runtime.clock:release()
+    first.run:deliver(first.outcome)
+  end
+end
+
+local function call_ended(ended, answer, err)
+  local runtime, run, request = ended.runtime, ended.run, ended.request
+  runtime.calls[request] = nil
+  if runtime.watched then runtime:notice(ended, "end", err) end
+  if err and err.unknown_request then return runtime:stop(run, run:located(err, request.site)) end
+  local duration, now = elapsed(ended)
+  if ended.ordered then duration, now = 0, nil end
+  local row = reply.row(run, request, answer, err, ended.attempt, duration, now, ended.usage)
+  local broken = runtime.recorder and runtime.recorder:keep(request, row)
+  if broken then return runtime:stop(run, broken) end
+  if not ended.ordered then return run:deliver(row) end
+  ended.outcome = row
+  deliver_in_order(runtime)
+end
+
+-- A store that is no journal's answers at once; else the commit did what was asked.
+local function ask_store(runtime, run, request)
+  if runtime.journal then return end
+  local result, err = runtime.store:entity(request)
+  run:deliver(reply.row(run, request, result, err))
+end
+
+function effects.request(runtime, run, request)
+  local kind = request.kind
+  if kind == "run" then return subrun.start(runtime, run, request) end
+  if kind == "entity" then return ask_store(runtime, run, request) end
+  local started = call.start(runtime, run, request, run.path, call_ended)
+  if started.ended then return end
+  runtime.calls[request] = started
+  if runtime.clock.virtual and not started.agent.in_process then
+    started.ordered = true
+    runtime.clock:hold()
+    runtime.in_flight[#runtime.in_flight + 1] = started
+  end
+end
+
+function effects.abandon(runtime, run, effect)
+  local started = runtime.calls[effect.request]
+  runtime.calls[effect.request] = nil
+  if started then
+    if runtime.watched then runtime:notice(started, "end") end
+    if started.ordered then
+      started.outcome = reply.row(run, effect.request)
+      deliver_in_order(runtime)
+    end
+    started:abandon()
+  end
+end
+
+function effects.record(runtime, _, record)
+  if runtime.options.on_record then runtime.options.on_record(record) end
+end
+
+effects["try"] = function(runtime, _, effect)
+  local started = runtime.calls[effect.request]
+  if started then started:try() end
+end
+
+-- An agent may ask another, or not: it waits for this.
+function effects.ask(runtime, _, effect)
+  local started = runtime.calls[effect.request]
+  local waiting = started and started.asking and started.asking[effect.ask]
+  if not waiting then return end
+  started.asking[effect.ask] = nil
+  waiting(effect.refused)
+end
+
+-- Sends what was in flight when the run was left; entities tell what came of it.
+function effects.again(runtime, run, effect)
+  local request = effect.request
+  if request.kind ~= "entity" then return effects.request(runtime, run, request) end
+  local outcome, err = runtime.store:answered(run.lease, request)
+  if not outcome then return runtime:stop(run, err) end
+  run:deliver(reply.row(run, request, outcome.value, outcome.error))
+end
+
+--- Performs effects in order, emptying the list.
+---@param runtime orchlua.Runtime
+---@param run orchlua.Run
+---@param list table[]
+function M.perform(runtime, run, list)
+  for i = 1, #list do
+    local effect = list[i]
+    list[i] = nil
+    effects[effect.effect or "record"](runtime, run, effect)
+  end
+end
+
+--- Performs the outbox of a run in memory; what is put into it meanwhile comes last.
+function M.perform_outbox(runtime, run)
+  local outbox = run.outbox
+  while outbox[1] do
+    run.outbox, run.outbox_taken = run.outbox_taken, outbox
+    M.perform(runtime, run, outbox)
+    outbox = run.outbox
+  end
+end
+
+
+return M

@@ -1,0 +1,150 @@
+local command = require "spec.support.command"
+local core = require "orchlua.core"
+local standin = require "spec.support.models"
+
+local json = core.json
+
+local server, folder
+
+setup(function() server = standin.start() end)
+teardown(function() server.stop() end)
+
+local function write(name, text)
+  local file = assert(io.open(folder .. "/" .. name, "wb"))
+  file:write(text)
+  file:close()
+end
+
+before_each(function()
+  server.clear()
+  folder = command.folder {}
+  write("key", "sk-durable-spec")
+  write("orchlua.config.lua", ([[return { agents = {
+    m = { openai = { base_url = %q, model = "m", max_tokens = 500, api_key_file = "key" }, system = false, timeout = 30, price = { input = 1, output = 1 } },
+  } }]]):format(server.url .. "/v1"))
+end)
+
+after_each(function() command.remove(folder) end)
+
+local function orchlua(arguments)
+  local out = command.shell(("%s %s --store %s/s.db"):format(command.path, arguments, folder), folder)
+  out.json = json.decode(out.out)
+  return out
+end
+
+local function ask(prompt, fields, name)
+  return ('EVENT completion:async {agent_id: "m", prompt: "%s"%s} AS %s\n'):format(prompt, fields or "", name or "r")
+end
+
+-- Runs a program until the server has been asked so often, then kills it.
+local function kill_in_call(arguments, count)
+  local script = ("%s %s --store %s/s.db --run-id r & p=$!; n=0; while [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); "
+    .. "[ $(curl -s %s/requests | grep -o idempotency-key | wc -l) -ge %d ] && break; done; kill -9 $p; wait $p 2>/dev/null"):format(
+    command.path, arguments, folder, server.url, count)
+  return command.shell(script:gsub("curl %-s (%S+)/requests", "perl -MHTTP::Tiny -e 'print HTTP::Tiny->new->get(\"%1/requests\")->{content}'"), folder)
+end
+
+describe("after a crash", function()
+  it("an agent still remembers its exchanges, and a question in flight goes out again under its key", function()
+    write("p.dsl", ask "one" .. ask "[[delay 1]]two" .. ask("[[history]]", nil, "h") .. "RETURN MAP(h.result, m => m.content)")
+    kill_in_call("p.dsl", 2)
+    local out = orchlua "resume r --output json"
+    assert.equal("completed", out.json.status, out.err)
+    assert.equal('["one","echo: one","[[delay 1]]two","echo: two","[[history]]"]', json.encode(out.json.result))
+    local list = server.requests()
+    assert.equal(4, #list)
+    assert.equal(list[2].headers["idempotency-key"], list[3].headers["idempotency-key"])
+    assert.equal(json.encode(list[2].body), json.encode(list[3].body))
+  end)
+
+  it("the try that was in flight is charged as a whole, and the budget still holds", function()
+    write("p.dsl", ask "[[delay 1]][[usage 300 300]]one" .. "STATE first = r.usage.tokens\nTRY:\n  " .. ask("two") .. "CATCH e:\n  RETURN [first, e.type]")
+    kill_in_call("p.dsl --budget tokens=1500", 1)
+    local out = orchlua "resume r --output json"
+    assert.equal("completed", out.json.status, out.err)
+    local first = out.json.result[1]
+    assert.is_true(first > 1100 and first < 1400, tostring(first))
+    assert.equal("budget", out.json.result[2])
+    assert.equal(2, #server.requests())
+  end)
+
+  it("a second question about a reply's shape is not begun from the start", function()
+    write("p.dsl", ask("[[reply no]]", ', schema: {const: "[[delay 1]]"}, on_error: "return"') .. "RETURN [r.error.type, r.attempts]")
+    kill_in_call("p.dsl", 2)
+    local out = orchlua "resume r --output json"
+    assert.equal('["schema",3]', json.encode(out.json.result), out.err)
+    local list = server.requests()
+    assert.equal(3, #list)
+    assert.equal(json.encode(list[2].body.messages), json.encode(list[3].body.messages))
+  end)
+end)
+
+describe("a run that ran out of its budget", function()
+  it("goes on with a larger one", function()
+    write("p.dsl", ask "[[usage 5 5]]one" .. ask "[[usage 5 5]]two" .. "RETURN r.output")
+    local out = orchlua "p.dsl --run-id r --budget calls=1"
+    assert.equal(1, out.status)
+    assert.truthy(out.err:find("the budget does not allow to ask `m`", 1, true), out.err)
+    out = orchlua "resume r --budget calls=2 --output json"
+    assert.equal("echo: two", out.json.result, out.err)
+    assert.equal(20, out.json.usage.tokens)
+    assert.equal(2, #server.requests())
+  end)
+end)
+
+describe("tokens and money", function()
+  it("are in show, runs and trace", function()
+    write("p.dsl", ask "[[usage 1000000 500000]]one" .. "RETURN 1")
+    orchlua "p.dsl --run-id r"
+    assert.equal('{"tokens":1500000,"input":1000000,"output":500000,"cost":1.5}', json.encode(orchlua("show r --output json").json.usage.agents.m))
+    assert.truthy(orchlua("show r").out:find("1500000 tokens", 1, true))
+    assert.equal(1.5, orchlua("runs --output json").json[1].usage.cost)
+    assert.truthy(orchlua("trace r").out:find(" 1.5M", 1, true))
+  end)
+end)
+
+describe("a recording", function()
+  local PROGRAM = ask "one" .. ask("two", ', stream: true', "b") .. ask("[[status 400]]", ', on_error: "return"', "c")
+    .. "RETURN [r.output, b.output, c.error.message, b.usage.tokens]"
+
+  it("answers as the agents did, and asks nobody", function()
+    write("p.dsl", PROGRAM)
+    local recorded = orchlua "p.dsl --record replies.jsonl --output json"
+    assert.equal("completed", recorded.json.status, recorded.err)
+    server.clear()
+    local replayed = orchlua "p.dsl --replay replies.jsonl --output json"
+    assert.equal(json.encode(recorded.json.result), json.encode(replayed.json.result), replayed.err)
+    assert.equal(json.encode(recorded.json.usage), json.encode(replayed.json.usage))
+    assert.equal(0, #server.requests())
+  end)
+
+  it("needs no configuration", function()
+    write("p.dsl", PROGRAM)
+    orchlua "p.dsl --record replies.jsonl"
+    os.remove(folder .. "/orchlua.config.lua")
+    assert.equal("completed", orchlua("p.dsl --replay replies.jsonl --output json").json.status)
+  end)
+
+  it("stops the run at a request that it does not know, wherever it is asked", function()
+    write("p.dsl", ask "one" .. "RETURN 1")
+    orchlua "p.dsl --record replies.jsonl"
+    write("q.dsl", "STATE seen = 0\nTRY:\n  PARALLEL:\n    " .. ask("other", ', on_error: "return"') .. "CATCH e:\n  RETURN e.type\nRETURN seen")
+    local out = orchlua "q.dsl --replay replies.jsonl"
+    assert.equal(1, out.status)
+    assert.truthy(out.err:find("q.dsl:4:5: error: the agent `m` was asked what replies.jsonl does not know", 1, true), out.err)
+    write("q.dsl", ask "one" .. ask "one")
+    out = orchlua "q.dsl --replay replies.jsonl"
+    assert.truthy(out.err:find("has only 1 replies to it", 1, true), out.err)
+  end)
+
+  it("is not written over, and a file that is none is refused", function()
+    write("p.dsl", ask "one")
+    orchlua "p.dsl --record replies.jsonl"
+    local out = orchlua "p.dsl --record replies.jsonl"
+    assert.equal(2, out.status)
+    assert.truthy(out.err:find("has replies in it already", 1, true), out.err)
+    out = orchlua "p.dsl --replay p.dsl"
+    assert.equal(2, out.status)
+    assert.truthy(out.err:find("p.dsl:1: this is no recorded reply", 1, true), out.err)
+  end)
+end)
