@@ -1,7 +1,7 @@
 -- JSON schemas (draft 2020-12) over values of the language: whether a schema is one that
 -- can be checked here, and whether a value fits it. There is no validator for Lua or C
 -- among Debian's packages. What cannot be checked is refused, never passed over;
--- docs/schema.md has the list.
+-- docs/models.md has the list.
 
 local core = require "orchlua.core"
 local io = require "orchlua.io"

@@ -126,17 +126,29 @@ function spent.seconds(run) return run:elapsed() end
 
 local function money(amount) return (("%.6f"):format(amount):gsub("0+$", ""):gsub("%.$", "")) end
 
-local shown = { tokens = core.value.number_text, cost = money, calls = core.value.number_text }
+local shown = core.value.number_text
 
-local function refuse(agent_id, name, wanted, left, limit)
-  errors.raise("budget", ("the budget does not allow to ask `%s`: it may take %s %s, and %s of %s are left"):format(
-    agent_id, shown[name](wanted), name == "cost" and "of cost" or name, shown[name](math.max(0, left)), shown[name](limit)), { agent_id = agent_id })
+local function refuse(agent_id, limit, why, ...)
+  errors.raise("budget", ("the budget of %s does not allow to ask `%s`: %s"):format(limit, agent_id, why:format(...)), { agent_id = agent_id })
 end
+
+-- By name of a limit: refuses what is more than is left.
+local refusals = {}
+
+function refusals.tokens(agent_id, limit, wanted, left)
+  refuse(agent_id, shown(limit) .. " tokens", "a try may take %s, and %s are left", shown(wanted), shown(left))
+end
+
+function refusals.cost(agent_id, limit, wanted, left)
+  refuse(agent_id, "cost " .. money(limit), "a try may take %s, and %s is left", money(wanted), money(left))
+end
+
+function refusals.calls(agent_id, limit) refuse(agent_id, shown(limit) .. (limit == 1 and " call" or " calls"), "none is left") end
 
 -- Timers and the clock are not exact to more than a millisecond.
 local function check_seconds(run, agent_id, limit)
   if limit - spent.seconds(run) > 0.001 then return end
-  errors.raise("budget", ("the budget does not allow to ask `%s`: its %s seconds are over"):format(agent_id, value.number_text(limit)), { agent_id = agent_id })
+  refuse(agent_id, shown(limit) .. " seconds", "they are over")
 end
 
 -- Sums of prices are not exact.
@@ -146,7 +158,7 @@ local function check(run, limits, agent_id, wanted)
   for _, name in ipairs { "tokens", "cost", "calls" } do
     local limit = limits[name]
     local left = limit and limit - spent[name](run)
-    if limit and wanted[name] > left + ROUNDING then refuse(agent_id, name, wanted[name], left, limit) end
+    if limit and wanted[name] > left + ROUNDING then refusals[name](agent_id, limit, wanted[name], math.max(0, left)) end
   end
   if limits.seconds then check_seconds(run, agent_id, limits.seconds) end
 end
