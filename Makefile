@@ -79,8 +79,12 @@ asan:
 vendors: all
 	@tools/vendors $(MODULES) $(LUA) $(BUSTED)
 
+$(B)/bench/stub: bench/stub.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(CFLAGS) $$(pkg-config --cflags libuv) $< -o $@ $$(pkg-config --libs libuv)
+
 .PHONY: bench
-bench: all
+bench: all $(B)/bench/stub
 	@$(MODULES) $(LUA) bench/run.lua
 
 .PHONY: install

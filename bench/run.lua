@@ -5,3 +5,4 @@ package.path = "./?.lua;" .. package.path
 
 require "bench.memory" ()
 require "bench.durable" ()
+require "bench.models" ()

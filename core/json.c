@@ -246,8 +246,6 @@ static void skip_space(struct in *in)
   while (in->at < in->end && (*in->at == ' ' || *in->at == '\n' || *in->at == '\t' || *in->at == '\r')) in->at++;
 }
 
-static bool read_value(lua_State *L, struct in *in, int depth);
-
 static int hex_digit(char c)
 {
   if (c >= '0' && c <= '9') return c - '0';
@@ -309,18 +307,20 @@ static bool read_unit(struct in *in, luaL_Buffer *buffer)
   return true;
 }
 
+/* What stands behind a backslash, but for `u`. */
+static const char meanings[256] = {
+  ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'
+};
+
+/* The escape behind a backslash. */
 static bool read_escape(struct in *in, luaL_Buffer *buffer)
 {
-  static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
   if (in->at == in->end) return fail(in, "the string is never closed");
-  char c = *in->at++;
+  unsigned char c = (unsigned char)*in->at;
+  if (c != 'u' && meanings[c] == '\0') return fail(in, "expected an escape");
+  in->at++;
   if (c == 'u') return read_unit(in, buffer);
-  const char *found = c == '\0' ? NULL : strchr(names, c);
-  if (found == NULL) {
-    in->at--;
-    return fail(in, "expected an escape");
-  }
-  luaL_addchar(buffer, meanings[found - names]);
+  luaL_addchar(buffer, meanings[c]);
   return true;
 }
 
@@ -339,21 +339,55 @@ static bool checked_plain(struct in *in, const char *from, const char *to)
   return fail(in, "a byte that is not UTF-8");
 }
 
+enum { CHUNK = 4096 };
+
+/* Adds ASCII and the short escapes, most of a long string, up to anything else. */
+static void read_ascii(struct in *in, luaL_Buffer *buffer)
+{
+  char *start = luaL_prepbuffsize(buffer, CHUNK), *to = start;
+  const char *at = in->at;
+  while (at < in->end && to < start + CHUNK) {
+    unsigned char c = (unsigned char)*at;
+    if (c < 0x20 || c >= 0x80 || c == '"') break;
+    if (c == '\\') {
+      if (in->end - at < 2 || meanings[(unsigned char)at[1]] == '\0') break;
+      c = (unsigned char)meanings[(unsigned char)*++at];
+    }
+    *to++ = (char)c;
+    at++;
+  }
+  luaL_addsize(buffer, (size_t)(to - start));
+  in->at = at;
+}
+
+/* Adds what `read_ascii` stopped at: a long escape, or characters that are not ASCII. */
+static bool read_other(struct in *in, luaL_Buffer *buffer)
+{
+  const char *from = in->at;
+  if (*from == '\\') {
+    in->at++;
+    return read_escape(in, buffer);
+  }
+  const char *to = plain_end(in, from);
+  if (!checked_plain(in, from, to)) return false;
+  luaL_addlstring(buffer, from, (size_t)(to - from));
+  in->at = to;
+  return true;
+}
+
+/* A string with escapes in it, whose plain start has been found to be right. */
 static bool read_long_string(lua_State *L, struct in *in, const char *from, const char *to)
 {
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
+  luaL_addlstring(&buffer, from, (size_t)(to - from));
+  in->at = to;
   while (true) {
-    luaL_addlstring(&buffer, from, (size_t)(to - from));
-    in->at = to;
+    read_ascii(in, &buffer);
     if (in->at == in->end) return fail(in, "the string is never closed");
     if (*in->at == '"') break;
-    if (*in->at != '\\') return fail(in, "a control character in a string");
-    in->at++;
-    if (!read_escape(in, &buffer)) return false;
-    from = in->at;
-    to = plain_end(in, from);
-    if (!checked_plain(in, from, to)) return false;
+    if ((unsigned char)*in->at < 0x20) return fail(in, "a control character in a string");
+    if (!read_other(in, &buffer)) return false;
   }
   in->at++;
   luaL_pushresult(&buffer);
@@ -445,67 +479,82 @@ static bool read_word(struct in *in, const char *word, size_t size)
   return true;
 }
 
-/* Moves the `count` values on the top of the stack behind the array's last. */
-static void flush_items(lua_State *L, int array, lua_Integer *length, int count)
+/* Arrays and objects are read without recursion, so that the reading can pause anywhere
+ * between two values: what is open is a list of levels, and their values lie on the Lua
+ * stack until a batch of them is moved into the table. */
+struct level {
+  int base;  /* of the stack; the table, once there is one, is above it */
+  int count; /* items or pairs that are in no table yet */
+  lua_Integer length;
+  bool is_object, has_table;
+};
+
+enum expected { A_VALUE, WHAT_FOLLOWS, THE_END };
+
+enum { TEXT = 1, SLICE, READER, LEVELS }; /* on the stack of a reading, below its values */
+enum { FIRST_ROOM = 16 };
+
+struct reader {
+  struct in in;
+  enum expected expected;
+  int depth, room;
+  struct level *levels;           /* `first`, or a userdata at LEVELS */
+  struct level first[FIRST_ROOM];
+};
+
+/* Moves the values on the top of the stack behind the array's last. */
+static void flush_items(lua_State *L, struct level *level)
 {
-  for (int i = count; i > 0; i--) lua_rawseti(L, array, *length + i);
-  *length += count;
+  for (int i = level->count; i > 0; i--) lua_rawseti(L, level->base + 1, level->length + i);
+  level->length += level->count;
 }
 
-static bool read_array(lua_State *L, struct in *in, int depth)
+/* Moves the pairs on the top of the stack into the object; the last of equal keys wins. */
+static void flush_pairs(lua_State *L, struct level *level)
 {
-  int base = lua_gettop(L), count = 0, array = 0;
-  lua_Integer length = 0;
-  skip_space(in);
-  bool more = !(in->at < in->end && *in->at == ']');
-  while (more) {
-    if (!read_value(L, in, depth)) return false;
-    count++;
-    skip_space(in);
-    more = in->at < in->end && *in->at == ',';
-    if (more) in->at++;
-    if (count == BATCH || (!more && array != 0)) {
-      if (array == 0) {
-        lua_createtable(L, BATCH * 2, 0);
-        lua_insert(L, base + 1);
-        array = base + 1;
-      }
-      flush_items(L, array, &length, count);
-      count = 0;
-    }
-  }
-  if (in->at == in->end || *in->at != ']') return fail(in, "expected `,` or `]`");
-  in->at++;
-  if (array == 0) {
-    lua_createtable(L, count, 0);
-    lua_insert(L, base + 1);
-    flush_items(L, base + 1, &length, count);
-  }
-  orchlua_set_array(L);
-  return true;
-}
-
-/* Moves the `count` pairs above `base` into the object; the last of equal keys wins. */
-static void flush_pairs(lua_State *L, int object, int base, int count)
-{
-  lua_Integer length = (lua_Integer)lua_rawlen(L, object);
-  for (int i = 0; i < count; i++) {
-    int key = base + 1 + 2 * i;
+  int object = level->base + 1;
+  for (int i = 0; i < level->count; i++) {
+    int key = object + 1 + 2 * i;
     lua_pushvalue(L, key);
     bool is_new = lua_rawget(L, object) == LUA_TNIL;
     lua_pop(L, 1);
     if (is_new) {
       lua_pushvalue(L, key);
-      lua_rawseti(L, object, ++length);
+      lua_rawseti(L, object, ++level->length);
     }
     lua_pushvalue(L, key);
     lua_pushvalue(L, key + 1);
     lua_rawset(L, object);
   }
-  lua_settop(L, base);
+  lua_settop(L, object);
 }
 
-static bool read_pair(lua_State *L, struct in *in, int depth)
+/* Moves what has been read of a level into its table; `last`: nothing follows, so that a
+ * table that is made now has its final size. */
+static void flush(lua_State *L, struct level *level, bool last)
+{
+  if (!level->has_table) {
+    int items = last ? level->count : BATCH * 2;
+    lua_createtable(L, items, level->is_object ? items : 0);
+    lua_insert(L, level->base + 1);
+    level->has_table = true;
+  }
+  if (level->is_object) flush_pairs(L, level);
+  else flush_items(L, level);
+  level->count = 0;
+}
+
+/* Doubles the room for levels. */
+static void grow(lua_State *L, struct reader *reader)
+{
+  struct level *levels = lua_newuserdatauv(L, 2 * (size_t)reader->room * sizeof *levels, 0);
+  memcpy(levels, reader->levels, (size_t)reader->room * sizeof *levels);
+  lua_replace(L, LEVELS);
+  reader->levels = levels;
+  reader->room *= 2;
+}
+
+static bool read_key(lua_State *L, struct in *in)
 {
   skip_space(in);
   if (in->at == in->end || *in->at != '"') return fail(in, "expected a key, a string");
@@ -514,46 +563,45 @@ static bool read_pair(lua_State *L, struct in *in, int depth)
   skip_space(in);
   if (in->at == in->end || *in->at != ':') return fail(in, "expected `:` behind the key");
   in->at++;
-  return read_value(L, in, depth);
-}
-
-static bool read_object(lua_State *L, struct in *in, int depth)
-{
-  int base = lua_gettop(L), count = 0, object = 0;
-  skip_space(in);
-  bool more = !(in->at < in->end && *in->at == '}');
-  while (more) {
-    if (!read_pair(L, in, depth)) return false;
-    count++;
-    skip_space(in);
-    more = in->at < in->end && *in->at == ',';
-    if (more) in->at++;
-    if (count < BATCH && more) continue;
-    if (object == 0) {
-      lua_createtable(L, count, count);
-      object = base + 1;
-      lua_insert(L, object);
-    }
-    flush_pairs(L, object, object, count);
-    count = 0;
-  }
-  if (in->at == in->end || *in->at != '}') return fail(in, "expected `,` or `}`");
-  in->at++;
-  if (object == 0) lua_newtable(L);
-  orchlua_set_object(L);
   return true;
 }
 
-static bool read_value(lua_State *L, struct in *in, int depth)
+/* Ends the innermost level: its table is left on the stack. */
+static bool close_level(lua_State *L, struct reader *reader)
 {
-  if (depth > DEEPEST) return fail(in, "nested more than 1000 deep");
+  struct level *level = &reader->levels[--reader->depth];
+  reader->in.at++;
+  if (level->count > 0 || !level->has_table) flush(L, level, true);
+  if (level->is_object) orchlua_set_object(L);
+  else orchlua_set_array(L);
+  reader->expected = WHAT_FOLLOWS;
+  return true;
+}
+
+/* Behind `[` or `{`. */
+static bool open_level(lua_State *L, struct reader *reader, bool is_object)
+{
+  struct in *in = &reader->in;
+  if (reader->depth == DEEPEST) return fail(in, "nested more than 1000 deep");
+  if (reader->depth == reader->room) grow(L, reader);
+  reader->levels[reader->depth++] = (struct level){ lua_gettop(L), 0, 0, is_object, false };
+  in->at++;
+  skip_space(in);
+  if (in->at < in->end && *in->at == (is_object ? '}' : ']')) return close_level(L, reader);
+  return !is_object || read_key(L, in);
+}
+
+static bool begin_value(lua_State *L, struct reader *reader)
+{
+  struct in *in = &reader->in;
   if (!lua_checkstack(L, 8)) return fail(in, "nested too deep");
   skip_space(in);
   if (in->at == in->end) return fail(in, "expected a value, and the text ends");
+  reader->expected = WHAT_FOLLOWS;
   switch (*in->at) {
   case '"': in->at++; return read_string(L, in);
-  case '{': in->at++; return read_object(L, in, depth + 1);
-  case '[': in->at++; return read_array(L, in, depth + 1);
+  case '{': reader->expected = A_VALUE; return open_level(L, reader, true);
+  case '[': reader->expected = A_VALUE; return open_level(L, reader, false);
   case 't': lua_pushboolean(L, true); return read_word(in, "true", 4);
   case 'f': lua_pushboolean(L, false); return read_word(in, "false", 5);
   case 'n': lua_pushlightuserdata(L, NULL); return read_word(in, "null", 4);
@@ -562,28 +610,94 @@ static bool read_value(lua_State *L, struct in *in, int depth)
   }
 }
 
-/* decode(text) -> the value; or nil, a message, and where (1-based, in bytes) */
-static int decode(lua_State *L)
+/* Behind a value: the next one of its level, or the level's end. */
+static bool go_on(lua_State *L, struct reader *reader)
+{
+  struct in *in = &reader->in;
+  if (reader->depth == 0) {
+    reader->expected = THE_END;
+    return true;
+  }
+  struct level *level = &reader->levels[reader->depth - 1];
+  level->count++;
+  skip_space(in);
+  char next = in->at < in->end ? *in->at : '\0';
+  if (next == (level->is_object ? '}' : ']')) return close_level(L, reader);
+  if (next != ',') return fail(in, level->is_object ? "expected `,` or `}`" : "expected `,` or `]`");
+  in->at++;
+  if (level->count == BATCH) flush(L, level, false);
+  reader->expected = A_VALUE;
+  return !level->is_object || read_key(L, in);
+}
+
+/* Reads up to `until`, or to the end of the value; false when the text is wrong. */
+static bool read_some(lua_State *L, struct reader *reader, const char *until)
+{
+  while (reader->expected != THE_END && reader->in.at <= until) {
+    if (!(reader->expected == A_VALUE ? begin_value(L, reader) : go_on(L, reader))) return false;
+  }
+  return true;
+}
+
+/* Begins to read the text at TEXT. */
+static void begin(lua_State *L, struct reader *reader)
 {
   size_t size;
-  luaL_checktype(L, 1, LUA_TSTRING);
-  const char *text = lua_tolstring(L, 1, &size);
-  struct in in = { text, text, text + size, NULL };
-  lua_settop(L, 1);
-  bool ok = read_value(L, &in, 0);
+  const char *text = lua_tolstring(L, TEXT, &size);
+  reader->in = (struct in){ text, text, text + size, NULL };
+  reader->expected = A_VALUE;
+  reader->depth = 0;
+  reader->room = FIRST_ROOM;
+  reader->levels = reader->first;
+  lua_settop(L, LEVELS);
+}
+
+/* The results of a reading: the value on the top of the stack, or what is wrong. */
+static int outcome(lua_State *L, struct reader *reader, bool ok)
+{
+  struct in *in = &reader->in;
   if (ok) {
-    skip_space(&in);
-    ok = in.at == in.end || fail(&in, "expected the end of the text");
+    skip_space(in);
+    ok = in->at == in->end || fail(in, "expected the end of the text");
   }
   if (ok) return 1;
-  lua_settop(L, 1);
   lua_pushnil(L);
-  lua_pushstring(L, in.problem);
-  lua_pushinteger(L, (lua_Integer)(in.at - in.start) + 1);
+  lua_pushstring(L, in->problem);
+  lua_pushinteger(L, (lua_Integer)(in->at - in->start) + 1);
   return 3;
 }
 
-static const luaL_Reg functions[] = { { "encode", encode }, { "decode", decode }, { NULL, NULL } };
+/* decode(text) -> the value; or nil, a message, and where (1-based, in bytes) */
+static int decode(lua_State *L)
+{
+  struct reader reader;
+  luaL_checktype(L, TEXT, LUA_TSTRING);
+  begin(L, &reader);
+  return outcome(L, &reader, read_some(L, &reader, reader.in.end));
+}
+
+/* Reads slice after slice, and yields between two; what it is resumed with is dropped. */
+static int read_slices(lua_State *L, int status, lua_KContext top)
+{
+  if (status == LUA_YIELD) lua_settop(L, (int)top);
+  struct reader *reader = lua_touserdata(L, READER);
+  size_t slice = (size_t)lua_tointeger(L, SLICE), left = (size_t)(reader->in.end - reader->in.at);
+  bool ok = read_some(L, reader, reader->in.at + (left < slice ? left : slice));
+  if (ok && reader->expected != THE_END) return lua_yieldk(L, 0, lua_gettop(L), read_slices);
+  return outcome(L, reader, ok);
+}
+
+/* decode_slowly(text, slice) -> as decode; yields each time about `slice` bytes have been read */
+static int decode_slowly(lua_State *L)
+{
+  luaL_checktype(L, TEXT, LUA_TSTRING);
+  luaL_argcheck(L, luaL_checkinteger(L, SLICE) > 0, SLICE, "expected a number of bytes above 0");
+  lua_settop(L, SLICE);
+  begin(L, lua_newuserdatauv(L, sizeof(struct reader), 0));
+  return read_slices(L, LUA_OK, 0);
+}
+
+static const luaL_Reg functions[] = { { "encode", encode }, { "decode", decode }, { "decode_slowly", decode_slowly }, { NULL, NULL } };
 
 int orchlua_open_json(lua_State *L)
 {

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define LOOP_NAME "orchlua.loop"
@@ -575,6 +576,23 @@ static int clock_now(lua_State *L)
   return 1;
 }
 
+enum { MOST_FILES = 65536 };
+
+/* loop.allow_files(): lets the process have as many open files as it may, and no more than
+ * 65,536, since programs that it starts inherit the limit. Gives how many. */
+static int allow_files(lua_State *L)
+{
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return luaL_error(L, "getrlimit: %s", strerror(errno));
+  rlim_t wanted = limit.rlim_max < MOST_FILES ? limit.rlim_max : MOST_FILES;
+  if (wanted > limit.rlim_cur) {
+    limit.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return luaL_error(L, "setrlimit: %s", strerror(errno));
+  }
+  lua_pushinteger(L, (lua_Integer)limit.rlim_cur);
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
   { "turn", loop_turn },
   { "now", loop_now },
@@ -597,6 +615,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
   { "new", loop_new },
   { "clock", clock_now },
+  { "allow_files", allow_files },
   { NULL, NULL }
 };
 

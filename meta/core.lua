@@ -64,6 +64,12 @@ function json.encode(v, indent) end
 ---@return any value, string? message, integer? at
 function json.decode(text) end
 
+--- As `decode`, in a coroutine: yields each time about `slice` bytes have been read.
+---@param text string
+---@param slice integer
+---@return any value, string? message, integer? at
+function json.decode_slowly(text, slice) end
+
 ---@class orchlua.core.digest
 local digest = {}
 
@@ -103,6 +109,9 @@ function loop.new() end
 
 ---@return number seconds   since the epoch
 function loop.clock() end
+
+---@return integer files   that the process may have open now
+function loop.allow_files() end
 
 ---@class orchlua.core.Loop
 local Loop = {}

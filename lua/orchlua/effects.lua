@@ -24,6 +24,29 @@ local function deliver_in_order(runtime)
   end
 end
 
+local function deliver(ended, row)
+  if not ended.ordered then return ended.run:deliver(row) end
+  ended.outcome = row
+  deliver_in_order(ended.runtime)
+end
+
+-- A large answer that is JSON is read before the run gets it, while other things go on.
+local function read_first(ended, row)
+  if not reply.is_large(row.body) or ended.request.quiet then return false end
+  local runtime, clock = ended.runtime, ended.runtime.clock
+  local function later(step)
+    clock:hold()
+    runtime.loop_handle:defer(function()
+      clock:release()
+      step()
+    end)
+  end
+  return reply.parse_slowly(row.body, later, function(parsed)
+    row.parsed = parsed
+    deliver(ended, row)
+  end)
+end
+
 local function call_ended(ended, answer, err)
   local runtime, run, request = ended.runtime, ended.run, ended.request
   runtime.calls[request] = nil
@@ -34,9 +57,7 @@ local function call_ended(ended, answer, err)
   local row = reply.row(run, request, answer, err, ended.attempt, duration, now, ended.usage)
   local broken = runtime.recorder and runtime.recorder:keep(request, row)
   if broken then return runtime:stop(run, broken) end
-  if not ended.ordered then return run:deliver(row) end
-  ended.outcome = row
-  deliver_in_order(runtime)
+  if not read_first(ended, row) then deliver(ended, row) end
 end
 
 -- A store that is no journal's answers at once; else the commit did what was asked.

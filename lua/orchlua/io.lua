@@ -43,6 +43,40 @@ function M.last(text, count)
   return value.utf8(text:sub(from))
 end
 
+-- Large answers -----------------------------------------------------------
+
+local LARGE = 1024 * 1024
+
+-- By loop, who waits to work on a large answer.
+local lines = setmetatable({}, { __mode = "k" })
+
+local function next_in_line(loop)
+  local line = lines[loop]
+  local co = table.remove(line, 1)
+  if not co then
+    lines[loop] = nil
+    return
+  end
+  loop:defer(function() next_in_line(loop) end)
+  if coroutine.status(co) == "suspended" then loop:resume(co) end
+end
+
+--- Waits until it is this coroutine's turn to work on a text: of large ones a turn of the loop has one,
+--- so that several that come at once do not keep everything else waiting.
+---@param loop any
+---@param text string
+function M.take_turn(loop, text)
+  if #text < LARGE then return end
+  local line = lines[loop]
+  if line then
+    line[#line + 1] = coroutine.running()
+    coroutine.yield()
+  else
+    lines[loop] = {}
+    loop:defer(function() next_in_line(loop) end)
+  end
+end
+
 -- Deadlines ---------------------------------------------------------------
 
 local Closing = {

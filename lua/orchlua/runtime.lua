@@ -38,7 +38,7 @@ Runtime.__index = Runtime
 
 local option_names = {
   store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true,
-  compile_file = true, durability = true, record = true, record_more = true, replay = true,
+  compile_file = true, durability = true, record = true, record_more = true, replay = true, brief = true,
 }
 
 local function checked_config(given)
@@ -105,10 +105,11 @@ end
 
 --- Makes a runtime.
 ---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, durability: "full"|"relaxed"|nil,
----  record: string?, record_more: boolean?, replay: string?,
+---  record: string?, record_more: boolean?, replay: string?, brief: boolean?,
 ---  on_record: fun(record)?, on_call: fun(what, call, err)?, interrupted: (fun(): boolean)?,
 ---  compile_file: (fun(folder: string, file: string, config: table): orchlua.Program?, orchlua.Error?)? }
----  `record`: a file that keeps each reply, a new one unless `record_more`; `replay`: one to answer from, instead of the agents;
+---  `brief`: records of replies are without what was answered; `record`: a file that keeps each reply, a new one unless `record_more`;
+---  `replay`: one to answer from, instead of the agents;
 ---  `store`: a path, or `:memory:` (the default), which forgets all when the process ends
 ---@return orchlua.Runtime? runtime
 ---@return orchlua.Error? err   when the store cannot be opened
@@ -197,7 +198,7 @@ end
 function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
   self.run_kind = self.run_kind or runs.kind {
-    clock = self.clock, functions = self.functions, patterns = self.config.patterns, listener = self.options.on_record,
+    clock = self.clock, functions = self.functions, patterns = self.config.patterns, listener = self.options.on_record, brief = self.options.brief,
     event_handler = function(name) return self.agents:handler(name) end, find_agent = function(agent_id) return self.agents:find(agent_id) end,
     interrupted = self.options.interrupted, on_row = self.touch,
   }

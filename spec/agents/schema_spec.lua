@@ -29,6 +29,7 @@ describe("a value under a schema", function()
       { '{"minimum": 1, "exclusiveMaximum": 5, "multipleOf": 0.1}', "5", "the reply is 5, and should be less than 5" },
       { '{"minimum": 1}', "0.5", "the reply is 0.5, and should be 1 or more" },
       { '{"multipleOf": 0.1}', "0.3", nil },
+      { '{"multipleOf": 1}', "10000000000.5", "the reply is 10000000000.5, and should be a multiple of 1" },
       { '{"minLength": 3}', '"né"', "the reply has 2 characters, and should have 3 at least" },
       { '{"maxItems": 1}', "[1, 2]", "the reply has 2 items, and should have 1 at most" },
       { '{"uniqueItems": true}', '[1, "1", {"a": 1}, {"a": 1}]', "the reply has the same item twice, at 2 and 3" },
@@ -103,9 +104,10 @@ describe("a schema", function()
 
   it("is strict when its objects say and require all of their fields", function()
     assert.is_true(schema.strict(decoded '{"type": "object", "properties": {"a": true}, "required": ["a"], "additionalProperties": false}'))
-    assert.is_true(schema.strict(decoded '{"type": "string"}'))
+    assert.is_false(schema.strict(decoded '{"type": "string"}'))
+    assert.is_false(schema.strict(decoded '{"type": "object", "properties": {"a": {"minLength": 2}}, "required": ["a"], "additionalProperties": false}'))
     assert.is_false(schema.strict(decoded '{"type": "object", "properties": {"a": true}, "additionalProperties": false}'))
-    assert.is_false(schema.strict(decoded '{"items": {"type": "object"}}'))
+    assert.is_false(schema.strict(decoded '{"type": "object", "properties": {"a": {"type": "object"}}, "required": ["a"], "additionalProperties": false}'))
   end)
 end)
 

@@ -108,6 +108,28 @@ describe("json", function()
     assert.equal(777, object.k777)
   end)
 
+  it("reads slowly what it reads at once, in slices of any size, and pauses between them", function()
+    local text = '[' .. ('{"a":[1,{"b":"x"}],"c":null,"d":{}},'):rep(300) .. '"end"]'
+    local function slowly(given, slice)
+      local pauses, co = 0, coroutine.create(json.decode_slowly)
+      local result
+      repeat
+        result = table.pack(assert(coroutine.resume(co, given, slice)))
+        pauses = pauses + 1
+      until coroutine.status(co) == "dead"
+      return result, pauses
+    end
+    for _, slice in ipairs { 1, 10, 1000, 1000000 } do
+      local result, pauses = slowly(text, slice)
+      assert.is_true(core.value.equal(json.decode(text), result[2]))
+      assert.is_true(slice > #text and pauses == 1 or pauses > #text // (slice + 50))
+    end
+    assert.same({ true, nil, "expected `,` or `]`", 6 }, { table.unpack((slowly("[1, 2", 2)), 1, 4) })
+    local deep = ("["):rep(1001) .. ("]"):rep(1001)
+    assert.equal("nested more than 1000 deep", (slowly(deep, 7))[3])
+    assert.has_error(function() json.decode_slowly("1", 0) end)
+  end)
+
   it("prints over several lines as JavaScript does", function()
     local v = json.decode '{"a":[1,{"b":[]}],"c":{}}'
     assert.equal('{\n  "a": [\n    1,\n    {\n      "b": []\n    }\n  ],\n  "c": {}\n}', json.encode(v, 2))

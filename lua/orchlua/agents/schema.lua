@@ -146,7 +146,7 @@ end
 local function is_multiple(v, of)
   if math.type(v) == "integer" and math.type(of) == "integer" then return v % of == 0 end
   local quotient = v / of
-  return math.abs(quotient - math.floor(quotient + 0.5)) <= 1e-9 * math.max(1, math.abs(quotient))
+  return math.abs(quotient - math.floor(quotient + 0.5)) <= math.min(0.01, 1e-9 * math.max(1, math.abs(quotient)))
 end
 
 about("number", {
@@ -481,7 +481,16 @@ function M.keywords()
   return names
 end
 
+-- What servers that hold their answers to a schema take in one.
+local HELD = {
+  type = true, properties = true, required = true, additionalProperties = true, items = true, enum = true, const = true, anyOf = true, ["$ref"] = true,
+  ["$defs"] = true, title = true, description = true,
+}
+
 local function is_strict(schema)
+  for _, keyword in ipairs(kind(schema) == "object" and schema or {}) do
+    if not HELD[keyword] then return false end
+  end
   if kind(schema) ~= "object" or not (schema.type == "object" or schema.properties) then return true end
   local required = {}
   for _, name in ipairs(schema.required or {}) do required[name] = true end
@@ -491,11 +500,12 @@ local function is_strict(schema)
   return schema.additionalProperties == false
 end
 
---- Whether every object in a schema says all of its fields and requires them: servers hold an answer only to such.
+--- Whether a server can hold its answer to a schema: it is about an object, every object in it says all of its
+--- fields and requires them, and nothing in it is beyond what servers take.
 ---@param schema any
 ---@return boolean
 function M.strict(schema)
-  return not each_schema(schema, function(one) return not is_strict(one) or nil end)
+  return kind(schema) == "object" and schema.type == "object" and not each_schema(schema, function(one) return not is_strict(one) or nil end)
 end
 
 return M

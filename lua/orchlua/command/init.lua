@@ -2,6 +2,7 @@
 -- them. `orchlua FILE` is `orchlua run FILE`.
 
 local arguments = require "orchlua.command.arguments"
+local core = require "orchlua.core"
 
 local M = {}
 
@@ -21,6 +22,7 @@ function M.main(argv)
     (status == 0 and io.stdout or io.stderr):write(message, "\n")
     return status
   end
+  core.loop.allow_files()
   return subcommands[options.command](options)
 end
 

@@ -355,7 +355,7 @@ local function result_of(asked, row)
   local body = row.body
   if row.error then return reply.failed(asked, row) end
   if asked.quiet then return (json.decode(body)) end
-  return reply.new(asked, row, body, reply.parsed(body))
+  return reply.new(asked, row, body, row.parsed or reply.parsed(body))
 end
 
 local function as_error(asked, row)
@@ -373,7 +373,8 @@ end
 local function publish_reply(run, asked, row, result, branch)
   run:publish("reply", {
     request_id = asked.key, agent_id = asked.agent_id, success = row.error == nil, attempts = row.attempts,
-    duration = row.duration, data = result, branch = branch and branch.label, usage = asked.usage and budget.to_value(asked.usage),
+    duration = row.duration, data = (row.error or not run.brief) and result or nil, branch = branch and branch.label,
+    usage = asked.usage and budget.to_value(asked.usage),
   })
 end
 

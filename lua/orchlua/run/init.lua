@@ -45,7 +45,7 @@ M.MAX_STEPS = 10000000
 local Run = {}
 
 --- What the runs of one runtime have in common, and their methods: what `new` is given.
----@param common { clock: orchlua.Clock, functions: table, patterns?: table, listener?: any, event_handler: fun(name): table?,
+---@param common { clock: orchlua.Clock, brief?: boolean, functions: table, patterns?: table, listener?: any, event_handler: fun(name): table?,
 ---  interrupted?: fun(): boolean, on_row: fun(run) }   `listener`: somebody wants records
 ---@return table kind
 function M.kind(common)

@@ -188,17 +188,18 @@ function M.signal(run, name, signalled)
   M.post(run, run.mailbox, { agent_id = name, signal = true, reply = reply.of_signal(run, name, signalled) })
 end
 
+local function pass_on_requests(run, home, outer)
+  for _, request in pairs(run.requests) do
+    if request.home == home then request.home = outer end
+  end
+  outer.outstanding, home.outstanding = outer.outstanding + home.outstanding, 0
+end
+
 --- An iteration has ended: what it has got, and is still to get, is the outer mailbox's.
 function M.pass_on(run, home)
   local outer = home.outer
   if not outer then return end
-  for _, request in pairs(run.requests) do
-    if request.home == home then
-      request.home = outer
-      outer.outstanding = outer.outstanding + 1
-    end
-  end
-  home.outstanding = 0
+  if home.outstanding > 0 then pass_on_requests(run, home, outer) end
   for _, message in ipairs(home.messages) do outer.messages[#outer.messages + 1] = message end
   home.messages = {}
   if #outer.messages > 0 then offer(run, outer) end

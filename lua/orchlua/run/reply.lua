@@ -33,6 +33,32 @@ local function in_fence(text)
   return inside and find(inside, "^%s*[%[{]") and json.decode(inside) or nil
 end
 
+-- Bytes of an answer from which on it is read in slices of so many, so that nothing else waits long.
+local LARGE, SLICE = 1024 * 1024, 128 * 1024
+
+--- Whether an answer is so large that it is read slowly.
+---@param text? string
+function M.is_large(text) return text ~= nil and #text >= LARGE end
+
+--- Reads an answer that is JSON a slice at a time: `more(step)` has `step` called a little
+--- later, `done(parsed)` gets what `parsed` would give. False when it is no JSON: nothing is done then.
+---@param text string
+---@param more fun(step: fun())
+---@param done fun(parsed: table?)
+---@return boolean begun
+function M.parse_slowly(text, more, done)
+  local whole = find(text, "^%s*[%[{]") and text or find(text, "```", 1, true) and fenced(text)
+  if not whole or not find(whole, "^%s*[%[{]") then return false end
+  local co = coroutine.create(json.decode_slowly)
+  local function step()
+    local ok, decoded = coroutine.resume(co, whole, SLICE)
+    if not ok then error(decoded, 0) end
+    if coroutine.status(co) == "dead" then done(decoded) else more(step) end
+  end
+  step()
+  return true
+end
+
 --- What a text is as JSON: an array, an object, or nil; `42` is text.
 ---@param text string
 ---@return table?
@@ -98,7 +124,7 @@ local function not_a_value(asked, message)
 end
 
 local function new_row()
-  return { kind = "reply", request = 0, body = nil, error = nil, attempts = 1, duration = 0, time = nil, readings = nil, usage = nil }
+  return { kind = "reply", request = 0, body = nil, error = nil, attempts = 1, duration = 0, time = nil, readings = nil, usage = nil, parsed = nil }
 end
 
 --- What came of a request as the row that tells its run: `body` is the answer's text,
@@ -122,7 +148,7 @@ function M.row(run, asked, answer, err, attempts, duration, time, usage)
     if not body then err = not_a_value(asked, message) end
   end
   row.request, row.body, row.error, row.attempts = asked.number, body, err and kept(err), attempts or 1
-  row.duration, row.time, row.readings, row.usage = duration or 0, time, nil, usage
+  row.duration, row.time, row.readings, row.usage, row.parsed = duration or 0, time, nil, usage, nil
   return row
 end
 

@@ -14,17 +14,15 @@ end
 
 local function output_config(schema)
   if not schema then return nil end
-  return wire.object { { "format", wire.object { { "type", "json_schema" }, { "schema", schema } } } }
+  return wire.object("format", wire.object("type", "json_schema", "schema", schema))
 end
 
 ---@param settings orchlua.Config.Model
 ---@param question orchlua.Question
 function M.body(settings, question)
-  local body = wire.object {
-    { "model", settings.model }, { "max_tokens", question.max_tokens }, { "system", question.system },
-    { "messages", wire.messages(question.messages) }, { "temperature", settings.temperature },
-    { "output_config", output_config(question.schema) }, { "stream", question.stream },
-  }
+  local body = wire.object("model", settings.model, "max_tokens", question.max_tokens, "system", question.system,
+    "messages", wire.messages(question.messages), "temperature", settings.temperature,
+    "output_config", output_config(question.schema), "stream", question.stream)
   return wire.add(body, settings.fields)
 end
 

@@ -143,9 +143,10 @@ local function with_partial(err, text)
   return err
 end
 
-local function whole(handle, secrets, dialect)
+local function whole(loop, handle, secrets, dialect)
   local body, problem = io.body(handle)
   if not body then return nil, problem end
+  io.take_turn(loop, body)
   local decoded = json.decode(body)
   if value.kind(decoded) ~= "object" then
     return nil, errors.new("agent", "the server's answer is no JSON object: " .. http.brief(secrecy.mask(body, secrets)), { retryable = false })
@@ -218,10 +219,17 @@ local function is_json(head) return (head.headers["content-type"] or ""):find("a
 
 -- A call -----------------------------------------------------------------------------------
 
-local function headers_of(entry, dialect, key, asked)
-  local headers = { ["Idempotency-Key"] = http.header_text(asked.idempotency_key), ["Content-Type"] = "application/json" }
+-- What goes with every request under a key: its headers, and what of them must not be seen.
+local function credentials(settings, dialect, key)
+  local headers = { ["Content-Type"] = "application/json" }
   for name, text in pairs(dialect.headers(key)) do headers[name] = text end
-  return io.header_list(entry.model.headers, headers)
+  return { key = key, headers = io.header_list(settings.headers, headers), secrets = secrecy.of(key, settings.headers) }
+end
+
+local function headers_of(known, asked)
+  local headers = table.move(known.headers, 1, #known.headers, 1, {})
+  headers[#headers + 1] = { "Idempotency-Key", http.header_text(asked.idempotency_key) }
+  return headers
 end
 
 local function key_of(settings, dialect, folder)
@@ -262,17 +270,18 @@ local function nothing() end
 ---@return fun(asked: orchlua.Request): string, table?
 function M.new(entry, loop, folder)
   local settings, dialect = entry.model, dialects[entry.kind]
-  local url = url_of(settings, dialect)
+  local url, known = url_of(settings, dialect), nil
   return function(asked)
     local key = key_of(settings, dialect, folder)
-    local secrets = secrecy.of(key, settings.headers)
+    if not known or known.key ~= key then known = credentials(settings, dialect, key) end
+    local secrets = known.secrets
     local body, problem = json.encode(dialect.body(settings, question_of(entry.kind, settings, asked)))
     if not body then errors.raise("agent", "the request cannot be written as JSON: " .. problem, { retryable = false, usage = NOTHING }) end
     local answer, failed = io.transfer(loop, {
-      method = "POST", url = url, headers = headers_of(entry, dialect, key, asked), body = body, limit = entry.max_reply,
+      method = "POST", url = url, headers = headers_of(known, asked), body = body, limit = entry.max_reply,
     }, function(handle, head)
       if head.status < 200 or head.status > 299 then return nil, refusal(handle, head, secrets) end
-      if not asked.stream or is_json(head) then return whole(handle, secrets, dialect) end
+      if not asked.stream or is_json(head) then return whole(loop, handle, secrets, dialect) end
       return streamed(handle, secrets, dialect, asked.tell or nothing, asked)
     end)
     local wrong = failed or judged(answer, settings, dialect)
@@ -295,11 +304,9 @@ end
 function M.terms(entry, agent_id)
   local settings, dialect = entry.model, dialects[entry.kind]
   local fields = json.encode(wire.add(value.object {}, settings.fields)) or ""
-  return wire.object {
-    { "output", dialect.max_tokens(settings) or MOST_OUTPUT }, { "overhead", REQUEST_TOKENS + #fields + #(system_of(settings, agent_id) or "") },
-    { "per_message", MESSAGE_TOKENS }, { "memory", entry.memory }, { "input_price", entry.price and entry.price.input },
-    { "output_price", entry.price and entry.price.output },
-  }
+  local price = entry.price or {}
+  return wire.object("output", dialect.max_tokens(settings) or MOST_OUTPUT, "overhead", REQUEST_TOKENS + #fields + #(system_of(settings, agent_id) or ""),
+    "per_message", MESSAGE_TOKENS, "memory", entry.memory, "input_price", price.input, "output_price", price.output)
 end
 
 return M

@@ -24,10 +24,8 @@ end
 ---@param settings orchlua.Config.Model
 ---@param question orchlua.Question
 function M.body(settings, question)
-  local body = wire.object {
-    { "model", settings.model }, { "messages", wire.messages(question.messages, question.system) }, { "stream", question.stream or false },
-    { "format", question.schema },
-  }
+  local body = wire.object("model", settings.model, "messages", wire.messages(question.messages, question.system),
+    "stream", question.stream or false, "format", question.schema)
   wire.add(body, settings.fields)
   wire.set(body, "options", options(settings, question))
   return body

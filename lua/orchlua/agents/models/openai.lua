@@ -23,21 +23,19 @@ end
 
 local function response_format(schema)
   if not schema then return nil end
-  local described = wire.object { { "name", "reply" }, { "schema", schema }, { "strict", json_schema.strict(schema) or nil } }
-  return wire.object { { "type", "json_schema" }, { "json_schema", described } }
+  local described = wire.object("name", "reply", "schema", schema, "strict", json_schema.strict(schema) or nil)
+  return wire.object("type", "json_schema", "json_schema", described)
 end
 
 ---@param settings orchlua.Config.Model
 ---@param question orchlua.Question
 function M.body(settings, question)
-  local body = wire.object {
-    { "model", settings.model }, { "messages", wire.messages(question.messages, question.system) }, { "temperature", settings.temperature },
-    { "response_format", response_format(question.schema) },
-  }
+  local body = wire.object("model", settings.model, "messages", wire.messages(question.messages, question.system),
+    "temperature", settings.temperature, "response_format", response_format(question.schema))
   if not settings.fields.max_completion_tokens then wire.set(body, limit_name(settings), question.max_tokens) end
   if question.stream then
     wire.set(body, "stream", true)
-    wire.set(body, "stream_options", wire.object { { "include_usage", true } })
+    wire.set(body, "stream_options", wire.object("include_usage", true))
   end
   return wire.add(body, settings.fields)
 end

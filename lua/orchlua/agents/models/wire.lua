@@ -8,12 +8,14 @@ local value = core.value
 
 local M = {}
 
---- An object of `{key, value}` pairs in their order; those that are nil are left out.
----@param pairs_list { [1]: string, [2]: any }[]
+--- An object of keys and values in their order, `object(key, value, key, value, …)`; what is nil is left out.
 ---@return table
-function M.object(pairs_list)
+function M.object(...)
   local object = value.object {}
-  for _, pair in ipairs(pairs_list) do M.set(object, pair[1], pair[2]) end
+  for i = 1, select("#", ...), 2 do
+    local key, v = select(i, ...)
+    M.set(object, key, v)
+  end
   return object
 end
 
@@ -28,6 +30,7 @@ end
 ---@param object table
 ---@param fields table<string, any>
 function M.add(object, fields)
+  if not next(fields) then return object end
   local names = {}
   for name in pairs(fields) do names[#names + 1] = name end
   table.sort(names)
@@ -40,10 +43,8 @@ end
 ---@param system? string
 function M.messages(messages, system)
   local list = value.array {}
-  if system then list[1] = M.object { { "role", "system" }, { "content", system } } end
-  for _, message in ipairs(messages) do
-    list[#list + 1] = M.object { { "role", message.role }, { "content", message.content } }
-  end
+  if system then list[1] = M.object("role", "system", "content", system) end
+  for _, message in ipairs(messages) do list[#list + 1] = M.object("role", message.role, "content", message.content) end
   return list
 end
 
@@ -51,8 +52,8 @@ end
 ---@param v any
 ---@param ... string|integer
 function M.at(v, ...)
-  for _, step in ipairs { ... } do
-    local kind = value.kind(v)
+  for i = 1, select("#", ...) do
+    local step, kind = select(i, ...), value.kind(v)
     if kind == "array" and type(step) == "number" then
       v = v[step + 1]
     elseif kind == "object" and type(step) == "string" then
