@@ -167,6 +167,7 @@ end
 
 return function()
   core.loop.allow_files()
+  collectgarbage "incremental" -- as the command does
   print "Model calls, in memory"
   memory_of_calls()
   large_replies()

@@ -42,6 +42,10 @@ size_t orchlua_valid_utf8(const char *s, size_t size);
 /* Pushes the string at `index`, with U+FFFD for whatever is invalid in it. */
 void orchlua_push_utf8(lua_State *L, int index);
 
+/* Pushes a string that may be large. The collector's work for it is spread over what comes
+ * later, where Lua would do it all at once, and keep everything else waiting. */
+void orchlua_push_text(lua_State *L, const char *data, size_t size);
+
 /* Whether the value at `index` is a reply. */
 bool orchlua_is_reply(lua_State *L, int index);
 

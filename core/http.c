@@ -721,7 +721,7 @@ static void go_on(struct request *request)
 /* Pushes what has come of the body and takes it out of the buffer. */
 static int push_body(lua_State *L, struct request *request)
 {
-  lua_pushlstring(L, request->body.data, request->body.size);
+  orchlua_push_text(L, request->body.data, request->body.size);
   if (request->body.capacity > KEPT_BUFFER) orchlua_release(&request->body);
   request->body.size = 0;
   go_on(request);

@@ -375,6 +375,18 @@ static bool read_other(struct in *in, luaL_Buffer *buffer)
   return true;
 }
 
+/* Pushes what a buffer holds, and ends the buffer. One that is small lies in itself. */
+static void push_result(lua_State *L, luaL_Buffer *buffer)
+{
+  if (luaL_bufflen(buffer) <= LUAL_BUFFERSIZE) {
+    luaL_pushresult(buffer);
+    return;
+  }
+  orchlua_push_text(L, luaL_buffaddr(buffer), luaL_bufflen(buffer));
+  lua_closeslot(L, -2);
+  lua_remove(L, -2);
+}
+
 /* A string with escapes in it, whose plain start has been found to be right. */
 static bool read_long_string(lua_State *L, struct in *in, const char *from, const char *to)
 {
@@ -390,7 +402,7 @@ static bool read_long_string(lua_State *L, struct in *in, const char *from, cons
     if (!read_other(in, &buffer)) return false;
   }
   in->at++;
-  luaL_pushresult(&buffer);
+  push_result(L, &buffer);
   return true;
 }
 
@@ -400,7 +412,7 @@ static bool read_string(lua_State *L, struct in *in)
   const char *from = in->at, *to = plain_end(in, from);
   if (!checked_plain(in, from, to)) return false;
   if (to == in->end || *to != '"') return read_long_string(L, in, from, to);
-  lua_pushlstring(L, from, (size_t)(to - from));
+  orchlua_push_text(L, from, (size_t)(to - from));
   in->at = to + 1;
   return true;
 }

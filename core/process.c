@@ -467,7 +467,7 @@ static void push_result(lua_State *L, const struct process *process)
     else lua_pushfstring(L, "%d", process->signal);
     lua_setfield(L, -2, "signal");
   }
-  lua_pushlstring(L, process->output.data, process->output.size);
+  orchlua_push_text(L, process->output.data, process->output.size);
   lua_setfield(L, -2, "stdout");
   push_errors(L, process);
   lua_setfield(L, -2, "stderr");

@@ -407,6 +407,36 @@ static void replace_invalid(lua_State *L, const char *s, size_t size)
   luaL_pushresult(&buffer);
 }
 
+enum { LARGE_TEXT = 256 * 1024 };
+
+struct text {
+  const char *data;
+  size_t size;
+};
+
+static int push_text(lua_State *L)
+{
+  const struct text *text = lua_touserdata(L, 1);
+  lua_pushlstring(L, text->data, text->size);
+  return 1;
+}
+
+/* A restarted collector owes nothing. */
+void orchlua_push_text(lua_State *L, const char *data, size_t size)
+{
+  struct text text = { data, size };
+  if (size < LARGE_TEXT || !lua_gc(L, LUA_GCISRUNNING)) {
+    lua_pushlstring(L, data, size);
+    return;
+  }
+  lua_gc(L, LUA_GCSTOP);
+  lua_pushcfunction(L, push_text);
+  lua_pushlightuserdata(L, &text);
+  int status = lua_pcall(L, 1, 1, 0);
+  lua_gc(L, LUA_GCRESTART);
+  if (status != LUA_OK) lua_error(L);
+}
+
 void orchlua_push_utf8(lua_State *L, int index)
 {
   size_t size;

@@ -69,6 +69,7 @@ build = {
     ["orchlua.agents.request"] = "lua/orchlua/agents/request.lua",
     ["orchlua.agents.schema"] = "lua/orchlua/agents/schema.lua",
     ["orchlua.clock"] = "lua/orchlua/clock.lua",
+    ["orchlua.collector"] = "lua/orchlua/collector.lua",
     ["orchlua.command.arguments"] = "lua/orchlua/command/arguments.lua",
     ["orchlua.command.cancel"] = "lua/orchlua/command/cancel.lua",
     ["orchlua.command.check"] = "lua/orchlua/command/check.lua",

@@ -41,7 +41,7 @@ local function read_first(ended, row)
       step()
     end)
   end
-  return reply.parse_slowly(row.body, later, function(parsed)
+  return reply.parse_slowly(row.body, later, runtime.collector, function(parsed)
     row.parsed = parsed
     deliver(ended, row)
   end)

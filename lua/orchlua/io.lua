@@ -67,14 +67,12 @@ end
 ---@param text string
 function M.take_turn(loop, text)
   if #text < LARGE then return end
-  local line = lines[loop]
-  if line then
-    line[#line + 1] = coroutine.running()
-    coroutine.yield()
-  else
+  if not lines[loop] then
     lines[loop] = {}
     loop:defer(function() next_in_line(loop) end)
   end
+  table.insert(lines[loop], (coroutine.running()))
+  coroutine.yield()
 end
 
 -- Deadlines ---------------------------------------------------------------

@@ -7,6 +7,7 @@ local agents = require "orchlua.agents"
 local budget = require "orchlua.run.budget"
 local builtin_functions = require "orchlua.functions"
 local clock = require "orchlua.clock"
+local collector = require "orchlua.collector"
 local config = require "orchlua.config"
 local core = require "orchlua.core"
 local effects = require "orchlua.effects"
@@ -57,7 +58,7 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, order = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    spare_call = false, seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
+    spare_call = false, collector = collector.new(), seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
   }, Runtime)
 end
 
@@ -521,6 +522,7 @@ function Runtime:close()
   end
   self.calls = {}
   if self.recorder then self.recorder:close() end
+  self.collector:close()
   if self.journal then
     take_in(self)
     self.journal:finish()

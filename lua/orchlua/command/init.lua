@@ -23,6 +23,7 @@ function M.main(argv)
     return status
   end
   core.loop.allow_files()
+  collectgarbage "incremental" -- no collection keeps anybody waiting long
   return subcommands[options.command](options)
 end
 

@@ -44,18 +44,21 @@ function M.is_large(text) return text ~= nil and #text >= LARGE end
 --- later, `done(parsed)` gets what `parsed` would give. False when it is no JSON: nothing is done then.
 ---@param text string
 ---@param more fun(step: fun())
+---@param collector orchlua.Collector
 ---@param done fun(parsed: table?)
 ---@return boolean begun
-function M.parse_slowly(text, more, done)
+function M.parse_slowly(text, more, collector, done)
   local whole = find(text, "^%s*[%[{]") and text or find(text, "```", 1, true) and fenced(text)
   if not whole or not find(whole, "^%s*[%[{]") then return false end
   local co = coroutine.create(json.decode_slowly)
   local function step()
     local ok, decoded = coroutine.resume(co, whole, SLICE)
     if not ok then error(decoded, 0) end
-    if coroutine.status(co) == "dead" then done(decoded) else more(step) end
+    if coroutine.status(co) ~= "dead" then return more(step) end
+    collector:go_on()
+    done(decoded)
   end
-  step()
+  collector:rest(more, step)
   return true
 end
 
