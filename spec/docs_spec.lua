@@ -92,8 +92,9 @@ describe(PAGE, function()
   end)
 end)
 
-describe("docs/configuration.md", function()
-  local text = read "docs/configuration.md"
+for _, page in ipairs { "docs/configuration.md", "docs/models.md" } do
+describe(page, function()
+  local text = read(page)
 
   for label, block, rest in text:gmatch "```lua (%l+)\n(.-)\n```\n()" do
     if label == "config" then
@@ -120,6 +121,7 @@ describe("docs/configuration.md", function()
     end
   end
 end)
+end
 
 describe("README.md", function()
   it("shows a first program that prints what is shown", function()
@@ -134,7 +136,7 @@ describe("README.md", function()
   end)
 
   it("links to files that are there, as the pages do", function()
-    for _, page in ipairs { "README.md", PAGE, "docs/configuration.md", "docs/command.md" } do
+    for _, page in ipairs { "README.md", PAGE, "docs/configuration.md", "docs/models.md", "docs/command.md" } do
       local base = page:match "^(.*/)" or ""
       for link in read(page):gmatch "%]%(([^)#:]+)[^):]*%)" do assert(io.open(base .. link), page .. " links to " .. link) end
     end

@@ -64,7 +64,7 @@ describe("README.md", function()
   end)
 
   it("and the other documents link to files that exist", function()
-    for _, path in ipairs { "README.md", "examples/README.md", "docs/language.md", "docs/architecture.md", "docs/configuration.md", "docs/command.md", "docs/durability.md",
+    for _, path in ipairs { "README.md", "examples/README.md", "docs/language.md", "docs/architecture.md", "docs/configuration.md", "docs/models.md", "docs/command.md", "docs/durability.md",
       "docs/patterns.md", "docs/library.md" } do
       local folder = path:match "^(.*/)" or ""
       for link in read(path):gmatch "%]%(([^)#:]+)%)" do

@@ -23,6 +23,12 @@ describe("a secret", function()
     end
   end)
 
+  it("that is cut off is masked when most of it has come", function()
+    local mask = secrecy.masker(SECRETS)
+    assert.equal("a [secret]", mask "a sk-1234567" .. mask(nil))
+    assert.equal("a sk-12", mask "a sk-12" .. mask(nil))
+  end)
+
   it("is read from a file, on one line", function()
     local name = os.tmpname()
     local function file(text)

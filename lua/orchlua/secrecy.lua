@@ -109,14 +109,15 @@ local function possible_start(text, secrets)
 end
 
 --- A mask for a text that comes in pieces: what could be the start of a secret is held
---- back until it is known. `mask(piece)` gives what can be shown; `mask(nil)` the rest.
+--- back until it is known. `mask(piece)` gives what can be shown; `mask(nil)` the rest: the better part of a
+--- secret that was cut off is masked too.
 ---@param secrets string[]
 ---@return fun(piece: string?): string
 function M.masker(secrets)
   local held = ""
   return function(piece)
     if not piece then
-      local rest = held
+      local rest = #held >= SHORTEST and MASKED or held
       held = ""
       return rest
     end

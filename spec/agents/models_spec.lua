@@ -430,6 +430,14 @@ describe("a key", function()
     end
   end)
 
+  it("is masked in what a server says of a failure, however it is written", function()
+    local escaped = KEY:gsub("-", "\\u002d")
+    assert.equal("the server's answer is an error: no [secret] here", failure("o", ('[[raw {"error":{"message":"no %s here"}} ]]'):format(escaped)).message)
+    assert.equal("the server's answer is an error: no [secret] here", failure("l", ('[[raw {"error":"no %s here"} ]]'):format(KEY)).message)
+    local err = failure("o", ('[[raw {"error":{"message":"%s"}} ]]'):format(("x"):rep(290) .. KEY))
+    assert.is_nil(err.message:find("sk-", 1, true))
+  end)
+
   it("is in no error, event, trace or store", function()
     local folder = command.folder {
       ["p.dsl"] = ask("o", "[[echokey]]") .. ask("o", "[[status 400]][[echokey]]", ', on_error: "return"') .. ask("bad", "x", ', on_error: "return"') .. "RETURN r.error",

@@ -79,6 +79,41 @@ describe("after a crash", function()
   end)
 end)
 
+describe("killed at random moments", function()
+  it("a run asks nothing twice under two keys, charges all that it sent, and ends as it should", function()
+    write("p.dsl", [=[
+STATE seen = []
+PARALLEL(limit: 3):
+  FOREACH n IN RANGE(9):
+    EVENT completion:async {agent_id: "m", prompt: "[[delay 0.1]][[usage 10 10]]q{{n}}"} AS r
+    APPEND seen n
+EVENT completion:async {agent_id: "m", prompt: "[[history]]"} AS h
+RETURN [LENGTH(seen), LENGTH(UNIQUE(seen)), LENGTH(h.result)]
+]=])
+    local seed = os.time()
+    math.randomseed(seed)
+    local arguments, out = "p.dsl --run-id r --budget tokens=100000,calls=100", nil
+    for _ = 1, 40 do
+      out = command.shell(("timeout -s KILL %.3f %s %s --store %s/s.db --output json"):format(0.05 + math.random() * 0.4, command.path, arguments, folder), folder)
+      if out.status == 0 then break end
+      arguments = "resume r"
+    end
+    local what = ("seed %d: %s"):format(seed, out.err)
+    local ended = assert(json.decode(out.out), what)
+    assert.equal("[9,9,17]", json.encode(ended.result), what)
+    local keys, count, list = {}, 0, server.requests()
+    for _, request in ipairs(list) do
+      local key = request.headers["idempotency-key"]
+      if not keys[key] then count = count + 1 end
+      keys[key] = keys[key] or request.body
+      assert.equal(json.encode(keys[key]), json.encode(request.body), what)
+    end
+    assert.equal(10, count, what)
+    assert.is_true(ended.usage.calls >= #list and ended.usage.calls <= 100, what)
+    assert.is_true(ended.usage.tokens >= 20 * 9 + (ended.usage.calls - 10) * 500, what)
+  end)
+end)
+
 describe("a run that ran out of its budget", function()
   it("goes on with a larger one", function()
     write("p.dsl", ask "[[usage 5 5]]one" .. ask "[[usage 5 5]]two" .. "RETURN r.output")

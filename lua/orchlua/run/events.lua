@@ -55,13 +55,14 @@ local function schema_option(data)
   return schema
 end
 
--- The fields of the data that the runtime itself reads.
-local function options_of(data)
+-- The fields of the data that the runtime itself reads; those about a reply's shape and
+-- pieces where a reply is the answer.
+local function options_of(data, replies)
   return {
     timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
     retries = number_option(data, "retries", 0), on_error = error_option(data), at_most_once = flag_option(data, "at_most_once"),
-    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key, schema = schema_option(data),
-    stream = flag_option(data, "stream"),
+    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key, schema = replies and schema_option(data) or nil,
+    stream = replies and flag_option(data, "stream"),
   }
 end
 
@@ -120,12 +121,29 @@ local function ask(run, branch, asked)
 end
 
 -- The run's next request, not sent yet.
-local function request(run, branch, site, kind, agent_id, prompt, data)
-  local number = run.request_count + 1
+local function request(run, branch, site, kind, agent_id, prompt, data, replies)
+  local number, fields = run.request_count + 1, #data
+  -- Most questions have a prompt, and nothing else.
+  local plain = fields == 0 or kind == "agent" and fields == 2 and data.prompt ~= nil
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = #data > 2 and options_of(data) or NO_OPTIONS, attempt = 1,
+    site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
+    attempt = 1,
   }
+end
+
+local function limits_of(data)
+  if data.budget == nil or data.budget == null then return nil end
+  local limits, message, hint = budget.limits(data.budget)
+  if not limits then errors.raise("type", "`budget` of EVENT orchestration:run: " .. message, { hint = hint }) end
+  return limits
+end
+
+-- Sends the request for a sub-run, which gets its share of what is left.
+local function start_run(run, branch, asked)
+  asked.allotted = budget.allotment(run, limits_of(asked.data))
+  budget.open_run(run, asked)
+  return send(run, branch, asked)
 end
 
 -- A request like one that failed, under a new number.
@@ -142,7 +160,7 @@ end
 function M.send_again(run, branch, failed)
   if failed.kind == "pattern" then return M.call_pattern(run, branch, failed.site, failed.agent_id, failed.data) end
   local asked = renewed(run, failed)
-  local ok, refused = pcall(asked.kind == "agent" and ask or send, run, branch, asked)
+  local ok, refused = pcall(asked.kind == "agent" and ask or asked.kind == "run" and start_run or send, run, branch, asked)
   if not ok then return run:throw(branch, refused, failed.site, failed) end
   run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
 end
@@ -249,22 +267,13 @@ for _, action in ipairs { "create", "update", "replace", "get", "query", "delete
   builtin["state:entity:" .. action] = entity_event(action)
 end
 
-local function limits_of(data, name)
-  if data.budget == nil or data.budget == null then return nil end
-  local limits, message, hint = budget.limits(data.budget)
-  if not limits then errors.raise("type", ("`budget` of EVENT %s: %s"):format(name, message), { hint = hint }) end
-  return limits
-end
-
 builtin["orchestration:run"] = function(run, branch, site, name, data)
   object(data, name)
   local file = text_field(data, "file", name)
   local input = entity_part(data, "input", name) or value.object {}
   local asked = request(run, branch, site, "run", file, nil, data)
   asked.file, asked.input, asked.quiet = file, input, true
-  asked.allotted = budget.allotment(run, limits_of(data, name))
-  budget.open_run(run, asked)
-  send(run, branch, asked)
+  start_run(run, branch, asked)
   tell(run, name, asked, data)
 end
 
@@ -290,7 +299,7 @@ local function handled(run, branch, site, name, data, handler)
   local is_object = value.kind(data) == "object"
   local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
   local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
-    is_object and data or NO_OPTIONS)
+    is_object and data or NO_OPTIONS, handler.kind ~= "lua")
   asked.data, asked.quiet = data, handler.kind == "lua"
   tell(run, name, (handler.agent and ask or send)(run, branch, asked), data)
 end

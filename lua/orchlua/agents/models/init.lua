@@ -93,20 +93,20 @@ end
 -- What is answered -------------------------------------------------------------------------
 
 -- What a server says of a failure, wherever its dialect puts it.
-local function said(body)
+local function said(body, secrets)
   local text = wire.text_at(body, "error", "message") or wire.text_at(body, "error") or wire.text_at(body, "message") or wire.text_at(body, "detail")
-  return text and http.brief(text)
+  return text and http.brief(secrecy.mask(text, secrets))
 end
 
 -- What a server says in a stream that has begun cannot come with a status: these mean that
 -- another try may help.
 local PASSING = { overloaded_error = true, api_error = true, rate_limit_error = true, server_error = true, timeout_error = true }
 
-local function problem_of(body)
+local function problem_of(body, secrets)
   local kind = wire.text_at(body, "error", "type")
   local status = wire.count_at(body, "error", "code")
   local passing = PASSING[kind] or status ~= nil and (status == 429 or status >= 500) or kind == nil and status == nil
-  return errors.new("agent", "the server's answer is an error: " .. (said(body) or http.brief(json.encode(body) or "")),
+  return errors.new("agent", "the server's answer is an error: " .. (said(body, secrets) or http.brief(secrecy.mask(json.encode(body) or "", secrets))),
     { retryable = passing, status = status })
 end
 
@@ -127,8 +127,8 @@ function endings.length(_, settings, dialect)
 end
 
 -- Whether an answer is complete; else the error that it stands for.
-local function judged(answer, settings, dialect)
-  if answer.problem then return problem_of(answer.problem) end
+local function judged(answer, settings, dialect, secrets)
+  if answer.problem then return problem_of(answer.problem, secrets) end
   if not answer.text then return errors.new("agent", "the server's answer has no text in it", { retryable = false }) end
   if not answer.ending then return errors.new("transport", "the stream broke off", { retryable = true }) end
   local judge = endings[answer.ending]
@@ -206,9 +206,8 @@ local function streamed(handle, secrets, dialect, tell, note)
 end
 
 local function refusal(handle, head, secrets)
-  local text = secrecy.mask(http.error_body(handle), secrets)
-  local decoded = json.decode(text)
-  local refused = http.refusal(head, said(decoded) or http.brief(text))
+  local text = http.error_body(handle)
+  local refused = http.refusal(head, said(json.decode(text), secrets) or http.brief(secrecy.mask(text, secrets)))
   local should = head.headers["x-should-retry"]
   if should == "true" or should == "false" then refused.retryable = should == "true" end
   refused.usage = NOTHING
@@ -284,7 +283,7 @@ function M.new(entry, loop, folder)
       if not asked.stream or is_json(head) then return whole(loop, handle, secrets, dialect) end
       return streamed(handle, secrets, dialect, asked.tell or nothing, asked)
     end)
-    local wrong = failed or judged(answer, settings, dialect)
+    local wrong = failed or judged(answer, settings, dialect, secrets)
     local usage = answer and usage_of(answer, entry.price)
     if not wrong then return answer.text, usage end
     wrong.usage = wrong.usage or wrong.unsent and NOTHING or usage

@@ -77,10 +77,13 @@ function M.list_at(v, ...)
   return value.kind(found) == "array" and found or {}
 end
 
+-- More tokens than this are none: sums of what servers say must not overflow.
+local MOST_TOKENS = 1e12
+
 --- As `at`, when it is a number of tokens.
 function M.count_at(v, ...)
   local found = M.at(v, ...)
-  return type(found) == "number" and found >= 0 and math.tointeger(found) or nil
+  return type(found) == "number" and found >= 0 and found <= MOST_TOKENS and math.tointeger(found) or nil
 end
 
 --- Tokens in and out; nil when the server does not say both.
