@@ -3,7 +3,7 @@
 
 local command = require "spec.support.command"
 
-local names = { "pipeline", "scatter_gather", "orchestrator_worker", "consensus", "self_improving", "combined" }
+local names = { "pipeline", "scatter_gather", "orchestrator_worker", "consensus", "self_improving", "combined", "models" }
 
 local function run(name, options)
   local r = command.run(("examples/%s/%s.dsl --quiet --store :memory: %s"):format(name, name, options or ""), ".")
@@ -206,4 +206,13 @@ describe("the examples", function()
       assert.equal(0, r.status)
     end)
   end
+end)
+
+describe("the example models", function()
+  it("answers from its recorded replies, and stays within its budget", function()
+    local out = run("models", "--replay examples/models/replies.jsonl --output json")
+    local ended = require("orchlua.core").json.decode(out)
+    assert.equal("Our library is open from nine to eight, Monday to Saturday; on Sundays it is closed.", ended.result)
+    assert.same({ 4, 462 }, { ended.usage.calls, ended.usage.tokens })
+  end)
 end)

@@ -158,3 +158,20 @@ describe("a run's records", function()
     assert.equal('{"a":1}', value.text(records[2].data))
   end)
 end)
+
+describe("fields of an event's data", function()
+  it("about replies are a Lua handler's own", function()
+    local heard
+    local events = { ["db:make"] = function(data)
+      heard = data
+      return { ok = true }
+    end }
+    assert.equal("true", run.text('EVENT db:make {schema: "public", stream: "x"} AS r\nRETURN r.ok', { events = events }))
+    assert.same({ "public", "x" }, { heard.schema, heard.stream })
+  end)
+
+  it("are the runtime's however few there are", function()
+    assert.equal("type", run.failure('EVENT completion:async {agent_id: "a", timeout: "soon"}', { agents = { a = function() return 1 end } }).type)
+    assert.equal("type", run.failure('EVENT db:make {timeout: 0} AS r', { events = { ["db:make"] = function() return 1 end } }).type)
+  end)
+end)
