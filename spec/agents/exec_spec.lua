@@ -172,3 +172,47 @@ describe("a program that fails as an agent", function()
     for _, pid in ipairs(pids) do assert.is_false(turning.is_running(pid)) end
   end)
 end)
+
+describe("a command-line assistant as an agent", function()
+  local function args(...) return { exec = { "printf", "%s|", ... } } end
+
+  it("gets the prompt where its arguments say, as it is, and nothing on standard input", function()
+    local odd = "two words; $(rm -rf /) 'x' %d %1 {prompt}"
+    assert.equal("-p|" .. odd .. "|in: " .. odd .. "|", ask(args("-p", "{prompt}", "in: {prompt}"), { prompt = odd }))
+    assert.equal("0\n-p", (ask({ exec = { "sh", "-c", "wc -c; echo $0", "-p", "{prompt}" } }):gsub(" ", "")))
+    assert.equal("clean this", (ask { exec = { "sh", "-c", "cat", "{prompt}" }, stdin = "text" }))
+  end)
+
+  it("is told when a prompt cannot be an argument", function()
+    local _, err = ask(args "{prompt}", { prompt = "a\0b" })
+    assert.equal("the prompt cannot be an argument: it has a zero byte in it", err.message)
+    _, err = ask(args "{prompt}", { prompt = ("x"):rep(200000) })
+    assert.equal("the prompt cannot be an argument: it is 200000 bytes long", err.message)
+    assert.truthy(err.hint:find("standard input", 1, true))
+    assert.equal(120000, #ask({ exec = { "sh", "-c", 'printf %s "$0"', "{prompt}" } }, { prompt = ("x"):rep(120000) }))
+  end)
+
+  it("inherits the variables that it is given, and no others", function()
+    local all = ask(script "env")
+    assert.truthy(all:find("HOME=", 1, true))
+    local some = ask(script("env", { inherit = { "PATH", "ORCHLUA_SPEC_NONE" }, env = { EXTRA = "1" } }))
+    assert.is_nil(some:find("HOME=", 1, true))
+    assert.truthy(some:find("PATH=", 1, true))
+    assert.truthy(some:find("EXTRA=1", 1, true))
+    assert.truthy(some:find("ORCHLUA_REQUEST=", 1, true))
+    assert.is_nil(ask({ exec = { "/bin/sh", "-c", "/usr/bin/env" }, inherit = false }):find("HOME=", 1, true))
+  end)
+
+  it("answers with the field that is its reply", function()
+    local output = [[echo '{"result": "four", "list": [{"n": 7}], "empty": null, "tree": {"a": 1}}']]
+    assert.equal("four", ask(script(output, { reply = "result" })))
+    assert.equal("7", ask(script(output, { reply = "list.0.n" })))
+    assert.equal('{"a":1}', ask(script(output, { reply = "tree" })))
+    for _, field in ipairs { "none", "empty", "list.x", "list.1.n", "result.a" } do
+      local _, err = ask(script(output, { reply = field }))
+      assert.truthy(err.message:find(("the program's answer has no field `%s`: {"):format(field), 1, true))
+    end
+    local _, err = ask(script("echo no JSON", { reply = "result" }))
+    assert.equal("the program's answer has no field `result`: no JSON", err.message)
+  end)
+end)
