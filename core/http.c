@@ -21,6 +21,7 @@ enum {
   KEPT_BUFFER = 64 * 1024,  /* a larger one is freed when it has been read */
   CONNECT_TIMEOUT = 30000,  /* ms */
   CONNECTIONS = 1024,       /* kept open for further requests */
+  STARTS = 64,              /* requests that are started in a turn: a fast server needs few connections for many */
   STREAMS = 1024,           /* requests on one connection of HTTP/2, if the server lets us */
   IDLE_EASY = 256           /* easy handles kept for further requests */
 };
@@ -30,6 +31,8 @@ struct web {
   struct loop *loop;
   CURLM *multi;
   uv_timer_t *timer;
+  uv_timer_t *starter;
+  struct request *first, *last; /* requests that are not started yet */
   CURL *idle[IDLE_EASY];
   size_t idle_count;
 };
@@ -59,10 +62,12 @@ struct request {
   bool follows;  /* redirects: a head may not be the last */
   bool is_whole; /* all of the body is wanted at once: no pausing */
   bool paused;
+  bool waits; /* to be started: `next` and `previous` do, too */
   bool over_limit;
   bool head_too_large;
   int no_socket; /* why there was none for the connection, or 0 */
   CURLcode code;
+  struct request *next, *previous;
   char host[256]; /* that it failed with, `name:port` */
   char detail[CURL_ERROR_SIZE];
 };
@@ -172,10 +177,13 @@ static struct web *get_web(struct loop *loop)
   web->loop = loop;
   web->timer = malloc(sizeof *web->timer);
   if (web->timer == NULL) goto no_timer;
+  web->starter = malloc(sizeof *web->starter);
+  if (web->starter == NULL) goto no_starter;
   web->multi = orchlua_curl()->multi_init();
   if (web->multi == NULL) goto no_multi;
   uv_timer_init(&loop->uv, web->timer);
-  web->timer->data = web;
+  uv_timer_init(&loop->uv, web->starter);
+  web->timer->data = web->starter->data = web;
   orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
   orchlua_curl()->multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
@@ -185,6 +193,8 @@ static struct web *get_web(struct loop *loop)
   loop->web = web;
   return web;
 no_multi:
+  free(web->starter);
+no_starter:
   free(web->timer);
 no_timer:
   free(web);
@@ -199,6 +209,7 @@ void orchlua_close_web(struct loop *loop)
   while (web->idle_count > 0) orchlua_curl()->easy_cleanup(web->idle[--web->idle_count]);
   orchlua_curl()->multi_cleanup(web->multi);
   uv_close((uv_handle_t *)web->timer, free_uv);
+  uv_close((uv_handle_t *)web->starter, free_uv);
   free(web);
 }
 
@@ -217,11 +228,33 @@ static void give_easy(struct web *web, CURL *easy)
   web->idle[web->idle_count++] = easy;
 }
 
+/* Puts a request behind those that are to be started. */
+static void append_waiting(struct web *web, struct request *request)
+{
+  request->waits = true;
+  request->previous = web->last;
+  request->next = NULL;
+  if (web->last != NULL) web->last->next = request;
+  else web->first = request;
+  web->last = request;
+}
+
+static void remove_waiting(struct web *web, struct request *request)
+{
+  if (!request->waits) return;
+  request->waits = false;
+  if (request->previous != NULL) request->previous->next = request->next;
+  else web->first = request->next;
+  if (request->next != NULL) request->next->previous = request->previous;
+  else web->last = request->previous;
+}
+
 /* Takes the request away from libcurl, which aborts it when it is not done. */
 static void detach(struct request *request)
 {
   if (request->easy == NULL) return;
   struct web *web = request->handle.loop->web;
+  remove_waiting(web, request);
   orchlua_curl()->multi_remove_handle(web->multi, request->easy);
   give_easy(web, request->easy);
   request->easy = NULL;
@@ -543,8 +576,24 @@ static const char *parse_url(struct request *request, const char *text, bool *is
   return is_known ? NULL : "only http and https addresses can be asked";
 }
 
-/* Hands the request to libcurl; NULL, or why it could not. */
-static const char *start(struct loop *loop, struct request *request, const struct wish *wish)
+/* Starts the next requests: a bounded number of them, so that those which are answered soon leave their
+ * connections to others. */
+static void on_start(uv_timer_t *starter)
+{
+  struct web *web = starter->data;
+  for (int i = 0; i < STARTS && web->first != NULL; i++) {
+    struct request *request = web->first;
+    remove_waiting(web, request);
+    if (orchlua_curl()->multi_add_handle(web->multi, request->easy) == CURLM_OK) continue;
+    note_failure(request, CURLE_OUT_OF_MEMORY);
+    detach(request);
+    wake(request, WANT_WHOLE);
+  }
+  if (web->first != NULL) uv_timer_start(starter, on_start, 0, 0);
+}
+
+/* Makes the request ready to be started; NULL, or why it could not. */
+static const char *prepare(struct loop *loop, struct request *request, const struct wish *wish)
 {
   bool is_secure = false;
   const char *problem = parse_url(request, wish->url, &is_secure);
@@ -555,8 +604,9 @@ static const char *start(struct loop *loop, struct request *request, const struc
   request->easy = easy;
   CURLcode code = set_options(request, wish, is_secure);
   if (code != CURLE_OK) return orchlua_curl()->easy_strerror(code);
-  CURLMcode added = orchlua_curl()->multi_add_handle(web->multi, easy);
-  return added == CURLM_OK ? NULL : orchlua_curl()->multi_strerror(added);
+  if (web->first == NULL) uv_timer_start(web->starter, on_start, 0, 0);
+  append_waiting(web, request);
+  return NULL;
 }
 
 /* loop:request{…}: a handle, or nil and an error. */
@@ -575,7 +625,7 @@ int orchlua_loop_request(lua_State *L)
   request->follows = wish.follow > 0;
   lua_pushvalue(L, BODY_INDEX); /* libcurl does not copy it */
   lua_setiuservalue(L, -2, 2);
-  const char *problem = take_lines(L, lines, request) ? start(loop, request, &wish) : "not enough memory";
+  const char *problem = take_lines(L, lines, request) ? prepare(loop, request, &wish) : "not enough memory";
   if (problem == NULL) return 1;
   orchlua_discard(&request->handle);
   return orchlua_failure(L, "transport", "cannot send the request: %s", problem);

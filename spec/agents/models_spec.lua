@@ -10,11 +10,7 @@ local KEY = "sk-spec-0123456789abcdef"
 local server, key_file
 
 setup(function()
-  server = standin.start { key = KEY }
-  key_file = os.tmpname()
-  local file = assert(io.open(key_file, "w"))
-  file:write(KEY, "\n")
-  file:close()
+  server, key_file = standin.start { key = KEY }, standin.key_file(KEY)
 end)
 
 teardown(function()

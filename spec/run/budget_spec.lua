@@ -9,11 +9,7 @@ local value = core.value
 local server, key_file
 
 setup(function()
-  server = standin.start()
-  key_file = os.tmpname()
-  local file = assert(io.open(key_file, "w"))
-  file:write "sk-budget-spec"
-  file:close()
+  server, key_file = standin.start(), standin.key_file "sk-budget-spec"
 end)
 
 teardown(function()

@@ -54,6 +54,16 @@ local function reply_of(text)
   return reply
 end
 
+--- A file with a key in it, for `api_key_file`; remove it with `os.remove`.
+---@param key string
+function M.key_file(key)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write(key, "\n")
+  file:close()
+  return name
+end
+
 --- Starts a stand-in: `url` is its address, `requests()` all that it was asked,
 --- `clear()` forgets those, `stop()` ends it. `ask()` sends a request by hand, on a
 --- connection of its own, and tells what came back within some seconds.

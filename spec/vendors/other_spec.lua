@@ -7,15 +7,11 @@ local openai, anthropic = os.getenv "ORCHLUA_OTHER_OPENAI", os.getenv "ORCHLUA_O
 if not openai or not anthropic then return end
 
 local run = require "spec.support.run"
+local standin = require "spec.support.models"
 
 local key_file
 
-setup(function()
-  key_file = os.tmpname()
-  local file = assert(io.open(key_file, "w"))
-  file:write "sk-other-server"
-  file:close()
-end)
+setup(function() key_file = standin.key_file "sk-other-server" end)
 
 teardown(function() os.remove(key_file) end)
 
