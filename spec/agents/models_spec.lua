@@ -424,6 +424,12 @@ describe("a schema", function()
     assert.are_not.equal(list[1].headers["idempotency-key"], list[2].headers["idempotency-key"])
   end)
 
+  it("gives each of the two questions its own time", function()
+    local prompt = ('[[delay 0.3]][[reply {"score": "high"} ]]')
+    local ended = go(ask("o", prompt, ", try_timeout: 0.5, on_error: \"return\", schema: " .. SHAPE) .. "RETURN [r.error.type, r.attempts]")
+    assert.equal('["schema",2]', value.text(ended.result))
+  end)
+
   it("holds for agents of every kind, and the second answer counts", function()
     local asked = {}
     local given = { f = function(request)

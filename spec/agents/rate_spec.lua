@@ -30,6 +30,22 @@ describe("a rate", function()
     assert.same({ 0, 1, 2 }, starts({ tokens = 100, per = 60 }, { 90, 90, 90 }, 5))
   end)
 
+  it("keeps the stack flat when tries end as soon as they have begun", function()
+    local limit, time, started = rate.new { requests = 5000, tokens = 10, per = 60 }, clock.virtual(), 0
+    for _ = 1, 5000 do
+      local waiter = { tokens = 10 }
+      waiter.start = function()
+        started = started + 1
+        coroutine.wrap(function() limit:leave(time, waiter, 0) end)()
+      end
+      limit:enter(time, waiter)
+    end
+    assert.equal(5000, started)
+    limit:enter(time, { tokens = 0, start = function() started = started + 1 end })
+    while time:fire() do end
+    assert.equal(5001, started)
+  end)
+
   it("passes over who has given up", function()
     local limit, time, started = rate.new { requests = 1, per = 10 }, clock.virtual(), {}
     local waiters = {}

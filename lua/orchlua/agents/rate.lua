@@ -59,11 +59,7 @@ local function wait_for_oldest(self, on, now)
 end
 
 -- Starts whoever is next, as long as there is room; then waits for the oldest try to be long ago.
-function admit(self, on)
-  if self.due then
-    on:cancel(self.due)
-    self.due = nil
-  end
+local function admit_waiting(self, on)
   while self.line_first <= self.line_last do
     local waiter, now = self.line[self.line_first], on:scale()
     forget(self, now)
@@ -71,6 +67,19 @@ function admit(self, on)
     self.line[self.line_first], self.line_first = nil, self.line_first + 1
     if waiter.waiting then send(self, waiter, now) end
   end
+end
+
+-- One admission at a time: a try that ends inside its own `start` leaves what follows to the
+-- one that runs already, so the stack stays flat.
+function admit(self, on)
+  if self.admitting then return end
+  if self.due then
+    on:cancel(self.due)
+    self.due = nil
+  end
+  self.admitting = true
+  admit_waiting(self, on)
+  self.admitting = false
 end
 
 ---@class orchlua.Rate.Waiter

@@ -142,6 +142,7 @@ local function ask_again(self, text, message)
   if self.request.asked_again then
     return finish(self, nil, errors.new("schema", ("the reply of `%s` does not fit its schema: %s"):format(self.request.agent_id, message)))
   end
+  cancel(self, "try")
   self.before = self.before + 1
   self.run:deliver { kind = "try", request = self.request.number, attempt = self.attempt + 1, usage = self.usage, body = text, message = message }
 end
@@ -321,6 +322,7 @@ function M.start(runtime, run, request, path, done)
   runtime.spare_call = false
   self.run, self.run_id, self.request, self.done, self.path = run, run.id, request, done, path or NOWHERE
   self.attempt, self.before, self.started, self.ended, self.asked, self.questions, self.usage = before, before, false, false, nil, nil, nil
+  self.told = nil
   local agent, err
   if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) else agent = runtime.agents:handler(request.agent_id) end
   self.agent = agent

@@ -191,7 +191,7 @@ end
 local function streamed(handle, secrets, dialect, tell, note)
   local answer = {}
   local show, text = gathering(secrets, tell)
-  note.partial = text
+  note.partial = function() return io.last(text(), KEPT_PARTIAL) end
   local take = taker(answer, dialect, show)
   local reader = dialect.streams_as == "events" and lines.events(take) or lines.reader(take)
   local broken = io.pieces(handle, function(piece)
