@@ -132,11 +132,29 @@ local function resume_seconds(path)
   local copy = folder .. "/resumed.db"
   os.execute(("rm -f %s*; cp %s %s"):format(copy, path, copy))
   local from = clock()
-  local pipe = io.popen(("%s bench/resumed.lua %s"):format(arg[-1] or "lua5.4", copy))
+  local pipe = io.popen(("LUA_PATH='build/compiled/?.lua;build/compiled/?/init.lua;;' %s bench/resumed.lua %s"):format(arg[-1] or "lua5.4", copy))
   assert(pipe:read "l" == "next")
   local seconds = clock() - from
   pipe:close()
   return seconds
+end
+
+-- The command itself, store included, beside Lua that does nothing.
+local function starts()
+  local program = folder .. "/hello.dsl"
+  local file = assert(io.open(program, "w"))
+  file:write 'RETURN "hello"\n'
+  file:close()
+  local ours, bare = {}, {}
+  for i = 1, 3 * measure.ROUNDS do
+    local from = clock()
+    assert(os.execute(("build/orchlua %s --quiet --store %s/hello.db > /dev/null"):format(program, folder)))
+    ours[i] = clock() - from
+    from = clock()
+    assert(os.execute((arg[-1] or "lua5.4") .. " -e ''"))
+    bare[i] = clock() - from
+  end
+  print(("%-52s %11.1f ms (Lua alone %.1f ms)"):format("\norchlua hello.dsl, from exec to exit", measure.median(ours) * 1000, measure.median(bare) * 1000))
 end
 
 local function resumes()
@@ -155,5 +173,6 @@ return function()
   steps()
   parked()
   resumes()
+  starts()
   os.execute("rm -rf " .. folder)
 end

@@ -2,10 +2,7 @@
 -- `ollama`) with a table of settings, and `providers` gives what all agents of a kind
 -- share. This brings both into one normal form; `agents/models` sends it.
 
-local core = require "orchlua.core"
 local fields = require "orchlua.config.fields"
-
-local value = core.value
 
 local M = {}
 
@@ -31,8 +28,9 @@ M.KINDS = { openai = true, anthropic = true, ollama = true }
 -- Exchanges that an agent remembers within a run, unless it is told otherwise.
 local TURNS = 8
 
+-- A value to send as given. A configuration without one needs no core.
 local function anything(given)
-  local converted, problem = value.from_lua(given)
+  local converted, problem = require("orchlua.core").value.from_lua(given)
   if converted == nil then return nil, "a value that JSON has (" .. problem .. ")" end
   return converted
 end
