@@ -194,7 +194,8 @@ local function say_state(run)
   lease.parked_at = due and run.clock:now() or nil
   run.part.state = {
     status = run.status, time = run.time, due = due, steps = run.request_count + run.wait_count,
-    outcome = shown_outcome(run), released = run.status ~= "running", usage = budget.of_run(run),
+    outcome = shown_outcome(run), released = run.status ~= "running",
+    usage = run.usage.calls > 0 and budget.of_run(run) or nil,
   }
 end
 
