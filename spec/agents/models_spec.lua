@@ -241,7 +241,7 @@ describe("a refused request", function()
   it("fails at once with the server's own message, but for the statuses that pass", function()
     for _, status in ipairs { 400, 401, 403, 404, 413, 422 } do
       server.clear()
-      local err = failure("o", ("[[status %d]]"):format(status), nil, { extra = {} })
+      local err = failure("o", ("[[status %d]]"):format(status), ", retries: 3")
       assert.equal(status, err.status)
       assert.equal(("the server answered with status %d: stand-in says %d"):format(status, status), err.message)
       assert.equal(1, #sent())

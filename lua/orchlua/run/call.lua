@@ -107,8 +107,9 @@ local function asks_too_long(self, err)
 end
 
 -- Transport errors and timed-out tries are tried again by default; an agent's own
--- failure only when somebody said `retries`.
+-- failure only when somebody said `retries`; what is final never: no other try would end otherwise.
 local function may_retry(self, err)
+  if err.final then return false end
   local given = self.request.options.retries
   local said = given ~= nil or self.agent.retries_given or false
   local most = given or self.agent.retries or self.runtime.config.defaults.retries

@@ -113,17 +113,17 @@ end
 local endings = {}
 
 function endings.refused(answer)
-  return errors.new("agent", "the model refused to answer: " .. http.brief(answer.text or ""), { retryable = false })
+  return errors.new("agent", "the model refused to answer: " .. http.brief(answer.text or ""), { final = true })
 end
 
-function endings.tool() return errors.new("agent", "the model asked for a tool, and agents have none", { retryable = false }) end
+function endings.tool() return errors.new("agent", "the model asked for a tool, and agents have none", { final = true }) end
 
 -- An answer as long as the configuration allows is what it asked for; one that only the
 -- default cut off would pass for whole.
 function endings.length(_, settings, dialect)
   if dialect.max_tokens(settings) then return nil end
   return errors.new("agent", ("the answer was cut off at %d tokens"):format(MOST_OUTPUT),
-    { retryable = false, hint = "set `max_tokens` of the agent to what its answers need" })
+    { final = true, hint = "set `max_tokens` of the agent to what its answers need" })
 end
 
 -- Whether an answer is complete; else the error that it stands for.
@@ -210,6 +210,7 @@ local function refusal(handle, head, secrets)
   local refused = http.refusal(head, said(json.decode(text), secrets) or http.brief(secrecy.mask(text, secrets)))
   local should = head.headers["x-should-retry"]
   if should == "true" or should == "false" then refused.retryable = should == "true" end
+  refused.final = not refused.retryable
   refused.usage = NOTHING
   return refused
 end
@@ -237,7 +238,7 @@ local function key_of(settings, dialect, folder)
   -- The vendor's own variable is for the vendor's own servers.
   local variable = settings.api_key_env or not settings.base_url and dialect.api_key_env or nil
   local key, problem = secrecy.read(path, variable)
-  if problem then errors.raise("agent", problem, { retryable = false, usage = NOTHING, hint = "set it where orchlua runs; nothing was sent" }) end
+  if problem then errors.raise("agent", problem, { final = true, usage = NOTHING, hint = "set it where orchlua runs; nothing was sent" }) end
   return key
 end
 
