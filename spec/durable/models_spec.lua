@@ -92,11 +92,14 @@ RETURN [LENGTH(seen), LENGTH(UNIQUE(seen)), LENGTH(h.result)]
 ]=])
     local seed = os.time()
     math.randomseed(seed)
-    local arguments, out = "p.dsl --run-id r --budget tokens=100000,calls=100", nil
-    for _ = 1, 40 do
-      out = command.shell(("timeout -s KILL %.3f %s %s --store %s/s.db --output json"):format(0.05 + math.random() * 0.4, command.path, arguments, folder), folder)
+    local start, out = "p.dsl --run-id r --budget tokens=100000,calls=100", nil
+    local arguments = start
+    for number = 1, 40 do
+      local seconds = 0.05 + math.random() * 0.03 * (12 + number)
+      out = command.shell(("timeout -s KILL %.3f %s %s --store %s/s.db --output json"):format(seconds, command.path, arguments, folder), folder)
       if out.status == 0 then break end
-      arguments = "resume r"
+      local killed_before_it_began = out.err:find("there is no run `r`", 1, true)
+      arguments = killed_before_it_began and start or "resume r"
     end
     local what = ("seed %d: %s"):format(seed, out.err)
     local ended = assert(json.decode(out.out), what)
