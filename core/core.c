@@ -11,6 +11,7 @@ static const luaL_Reg modules[] = {
   { "snapshot", orchlua_open_snapshot },
   { "loop", orchlua_open_loop },
   { "terminal", orchlua_open_terminal },
+  { "memory", orchlua_open_memory },
   { NULL, NULL }
 };
 

@@ -63,5 +63,6 @@ int orchlua_open_digest(lua_State *L);
 int orchlua_open_snapshot(lua_State *L);
 int orchlua_open_loop(lua_State *L);
 int orchlua_open_terminal(lua_State *L);
+int orchlua_open_memory(lua_State *L);
 
 #endif

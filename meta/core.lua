@@ -7,6 +7,7 @@
 ---@field json orchlua.core.json
 ---@field digest orchlua.core.digest
 ---@field snapshot orchlua.core.snapshot
+---@field memory orchlua.core.memory
 ---@field loop orchlua.core.loop
 ---@field terminal orchlua.core.terminal
 local core = {}
@@ -89,6 +90,29 @@ function snapshot.encode(root, names) end
 ---@param by_name table<string, table>
 ---@return table? root, string? message
 function snapshot.decode(bytes, by_name) end
+
+---@class orchlua.core.memory
+local memory = {}
+
+---@param v any
+---@param without? table<table, any>
+---@return integer bytes
+function memory.weigh(v, without) end
+
+---@return orchlua.core.Guard
+function memory.guard() end
+
+---@class orchlua.core.Guard
+local Guard = {}
+
+---@param bytes integer
+function Guard:arm(bytes) end
+
+---@return integer bytes
+function Guard:allocated() end
+
+---@return integer bytes
+function Guard:disarm() end
 
 ---@class orchlua.core.terminal
 local terminal = {}

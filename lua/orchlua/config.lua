@@ -6,6 +6,7 @@
 local errors = require "orchlua.error"
 local fields = require "orchlua.config.fields"
 local globs = require "orchlua.config.globs"
+local limits = require "orchlua.config.limits"
 local models = require "orchlua.config.models"
 local nearest = require "orchlua.nearest"
 local words = require "orchlua.dsl.words"
@@ -15,7 +16,6 @@ local M = {}
 local FILE = "orchlua.config.lua"
 local DEFAULTS = { timeout = 120, retries = 2, concurrency = 64 }
 local RETENTION = { rows = 10000, days = 30 }
-local MAX_REPLY = 64 * 1024 * 1024
 
 ---@class orchlua.Config.Entry              an agent, or who answers an event
 ---@field name string                       the name or glob it stands under
@@ -55,6 +55,7 @@ local MAX_REPLY = 64 * 1024 * 1024
 ---@field policy orchlua.Config.Policy
 ---@field defaults { timeout: number, retries: integer, concurrency: integer }
 ---@field providers table<string, table>     by kind of model: what its agents share
+---@field limits orchlua.Limits.Run         what a run may take of the machine
 ---@field retention { rows: integer, days: number }   what a store keeps of a run's history, and of runs that ended
 
 ---@class orchlua.Config.Policy             globs as keys; an absent table allows everything
@@ -235,7 +236,7 @@ local function complete_model(problems, path, entry, providers)
   if problem then problems:add(field and join(path, field) or path, problem) end
 end
 
-local function entry_checker(problems, kinds, defaults, providers)
+local function entry_checker(problems, kinds, config)
   return function(path, name, entry)
     if type(entry) == "function" then entry = { lua = entry } end
     if type(entry) ~= "table" then return problems:expected(path, "a function or a table", entry) end
@@ -243,11 +244,11 @@ local function entry_checker(problems, kinds, defaults, providers)
     if not kind then return nil end
     local normal = problems:fields(path, entry, kinds[kind])
     normal.name, normal.kind, normal.retries_given = name, kind, normal.retries ~= nil
-    for field, value in pairs(defaults) do
+    for field, value in pairs(config.defaults) do
       if normal[field] == nil then normal[field] = value end
     end
-    if kinds[kind].max_reply then normal.max_reply = normal.max_reply or MAX_REPLY end
-    if models.KINDS[kind] then complete_model(problems, path, normal, providers) end
+    if kinds[kind].max_reply then normal.max_reply = math.min(normal.max_reply or math.huge, config.limits.reply) end
+    if models.KINDS[kind] then complete_model(problems, path, normal, config.providers) end
     return normal
   end
 end
@@ -260,14 +261,14 @@ local BUILT_IN_EVENTS = {
   ["orchestration:run"] = true, ["orchestration:request_termination"] = true, ["pattern:*"] = true
 }
 
-local function check_events(problems, given, agents, defaults)
-  local check = entry_checker(problems, EVENT_KINDS, defaults)
+local function check_events(problems, given, config)
+  local check = entry_checker(problems, EVENT_KINDS, config)
   return problems:named("events", given, function(path, name, entry)
     if globs.match(BUILT_IN_EVENTS, name) then
       return problems:add(path, ("`%s` is built in and cannot be replaced"):format(name))
     end
     local normal = check(path, name, entry)
-    if normal and normal.agent and globs.match(agents, normal.agent) == nil then
+    if normal and normal.agent and globs.match(config.agents, normal.agent) == nil then
       problems:add(join(path, "agent"), ("no agent `%s` in the configuration"):format(normal.agent))
     end
     return normal
@@ -325,10 +326,13 @@ end
 local POLICY = { events = rule_set, agents = rule_set }
 local DEFAULT_FIELDS = { timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1) }
 local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.seconds }
+local LIMIT_FIELDS = {}
+for name in pairs(limits.DEFAULTS) do LIMIT_FIELDS[name] = fields.whole(1) end
 local PROVIDERS = {}
 for kind in pairs(models.KINDS) do PROVIDERS[kind] = models.provider end
 local SECTIONS = {
-  agents = true, providers = true, events = true, functions = true, patterns = true, policy = true, defaults = true, retention = true
+  agents = true, providers = true, events = true, functions = true, patterns = true, policy = true, defaults = true, limits = true,
+  retention = true
 }
 
 local function check_section(problems, path, given, section_schema)
@@ -338,6 +342,14 @@ local function check_section(problems, path, given, section_schema)
     return {}
   end
   return problems:fields(path, given, section_schema)
+end
+
+local function section_with_defaults(problems, path, given, section_schema, defaults)
+  local section = check_section(problems, path, given, section_schema)
+  for field, value in pairs(defaults) do
+    if section[field] == nil then section[field] = value end
+  end
+  return section
 end
 
 --- Checks what a configuration returned and brings it into its normal form. All
@@ -356,13 +368,12 @@ function M.check(given, folder, path)
     if not SECTIONS[key] then problems:unknown("", key, SECTIONS) end
   end
   local config = { folder = folder, path = path }
-  config.defaults = check_section(problems, "defaults", given.defaults, DEFAULT_FIELDS)
-  for field, value in pairs(DEFAULTS) do config.defaults[field] = config.defaults[field] or value end
-  config.retention = check_section(problems, "retention", given.retention, RETENTION_FIELDS)
-  for field, value in pairs(RETENTION) do config.retention[field] = config.retention[field] or value end
+  config.defaults = section_with_defaults(problems, "defaults", given.defaults, DEFAULT_FIELDS, DEFAULTS)
+  config.limits = section_with_defaults(problems, "limits", given.limits, LIMIT_FIELDS, limits.DEFAULTS)
+  config.retention = section_with_defaults(problems, "retention", given.retention, RETENTION_FIELDS, RETENTION)
   config.providers = check_section(problems, "providers", given.providers, PROVIDERS)
-  config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config.defaults, config.providers))
-  config.events = check_events(problems, given.events, config.agents, config.defaults)
+  config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config))
+  config.events = check_events(problems, given.events, config)
   config.functions = check_functions(problems, given.functions)
   config.patterns = check_patterns(problems, given.patterns)
   config.policy = check_section(problems, "policy", given.policy, POLICY)

@@ -31,6 +31,7 @@ end
 local function new_run(runtime, found, program)
   return runtime:new_run(found.id, program, value.object {}, {
     seed = 0, folder = given(found.options, "folder"), front = given(found.options, "front"), max_steps = given(found.options, "max_steps"),
+    max_memory = given(found.options, "max_memory"),
     parent = found.parent, depth = given(found.options, "depth"),
   })
 end

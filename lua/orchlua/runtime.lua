@@ -6,6 +6,7 @@
 local agents = require "orchlua.agents"
 local budget = require "orchlua.run.budget"
 local builtin_functions = require "orchlua.functions"
+local ceiling = require "orchlua.run.ceiling"
 local clock = require "orchlua.clock"
 local collector = require "orchlua.collector"
 local config = require "orchlua.config"
@@ -15,6 +16,7 @@ local errors = require "orchlua.error"
 local inside = require "orchlua.inside"
 local journal = require "orchlua.journal"
 local lfs = require "lfs"
+local limits = require "orchlua.run.limits"
 local memory = require "orchlua.store.memory"
 local operators = require "orchlua.run.operators"
 local parking = require "orchlua.parking"
@@ -38,7 +40,7 @@ local Runtime = {}
 Runtime.__index = Runtime
 
 local option_names = {
-  store = true, config = true, virtual_time = true, seed = true, max_steps = true, on_record = true, on_call = true, interrupted = true,
+  store = true, config = true, virtual_time = true, seed = true, max_steps = true, max_memory = true, on_record = true, on_call = true, interrupted = true,
   compile_file = true, durability = true, record = true, record_more = true, replay = true, brief = true,
 }
 
@@ -105,7 +107,8 @@ local function find_agents(self, options)
 end
 
 --- Makes a runtime.
----@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, durability: "full"|"relaxed"|nil,
+---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, max_memory: integer?,
+---  durability: "full"|"relaxed"|nil,
 ---  record: string?, record_more: boolean?, replay: string?, brief: boolean?,
 ---  on_record: fun(record)?, on_call: fun(what, call, err)?, interrupted: (fun(): boolean)?,
 ---  compile_file: (fun(folder: string, file: string, config: table): orchlua.Program?, orchlua.Error?)? }
@@ -145,9 +148,11 @@ local function recorded(run, name, fn, ...)
     if not ok then return errors.is(result) and result.message or value.utf8(tostring(result)) end
     local converted, message = value.from_lua(result)
     if converted == nil then return ("%s gave no value: %s"):format(name, message) end
+    if run.keeps and limits.beyond_row(run.limits, converted) then return value.null end
     return value.array { converted }
   end)
   if type(heard) == "string" then errors.raise("type", heard) end
+  if heard == value.null then error(limits.reached("row", ("%s gave a value larger than %s"):format(name, limits.size(run.limits.row))), 0) end
   return heard[1]
 end
 
@@ -198,13 +203,16 @@ end
 --- Makes a run that is not started: `resume` fills it with what it was.
 function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
+  local given = { steps = self.options.max_steps or options.max_steps, memory = self.options.max_memory or options.max_memory }
   self.run_kind = self.run_kind or runs.kind {
-    clock = self.clock, functions = self.functions, patterns = self.config.patterns, listener = self.options.on_record, brief = self.options.brief,
+    clock = self.clock, ceiling = ceiling.new(), functions = self.functions, patterns = self.config.patterns,
+    listener = self.options.on_record, brief = self.options.brief,
     event_handler = function(name) return self.agents:handler(name) end, find_agent = function(agent_id) return self.agents:find(agent_id) end,
     interrupted = self.options.interrupted, on_row = self.touch,
   }
   local run = runs.new(self.run_kind, {
-    id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow(self.config, options.front), max_steps = options.max_steps,
+    id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow(self.config, options.front),
+    limits = limits.of(self.config.limits, given),
   })
   if options.budget then budget.limit(run, "given", options.budget) end
   run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
@@ -227,7 +235,8 @@ end
 local function kept_options(self, options)
   local kept = value.object {}
   for _, pair in ipairs {
-    { "folder", absolute(options.folder) }, { "config", absolute(self.config.file) }, { "max_steps", options.max_steps }, { "front", options.front },
+    { "folder", absolute(options.folder) }, { "config", absolute(self.config.file) }, { "max_steps", options.max_steps },
+    { "max_memory", options.max_memory }, { "front", options.front },
     { "depth", options.depth }, { "label", options.label },
   } do
     if pair[2] ~= nil then kept[#kept + 1], kept[pair[1]] = pair[1], assert(value.from_lua(pair[2])) end
@@ -238,8 +247,8 @@ end
 -- The limits that a run is given from outside.
 local function checked_budget(given)
   if given == nil then return nil end
-  local limits, message, hint = budget.limits(value.from_lua(given))
-  if limits then return limits end
+  local checked, message, hint = budget.limits(value.from_lua(given))
+  if checked then return checked end
   return nil, errors.new("input", message, { hint = hint })
 end
 
@@ -259,7 +268,7 @@ function Runtime:start(program, options)
   if taken(self, id) then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
   local how = {
     seed = self:run_seed(), folder = options.folder or program.folder or ".", front = options.front, path = options.path, parent = options.parent,
-    depth = options.depth, max_steps = self.options.max_steps, budget = given,
+    depth = options.depth, max_steps = self.options.max_steps, max_memory = self.options.max_memory, budget = given,
   }
   local run = self:new_run(id, program, inputs, how)
   if self.journal then
@@ -361,7 +370,9 @@ local function drive(self, run)
   if not self.journal then effects.perform_outbox(self, run) end
   if run.status == "running" then
     if run.awake then self.touch(run) end
-  elseif not self.journal or run.status == "stopped" then
+  elseif run.status == "stopped" then
+    self:stop(run, run.error)
+  elseif not self.journal then
     self:ended(run)
   end
 end
@@ -482,7 +493,11 @@ end
 function Runtime:signal(id, name, signalled)
   local converted, message = value.from_lua(signalled)
   if converted == nil then return nil, errors.new("signal", "the signal's value is no value: " .. message) end
-  return hand(self, id, { kind = "signal", name = name, body = json.encode(converted) })
+  local body = json.encode(converted)
+  if body and #body > self.config.limits.row then
+    return nil, limits.reached("row", "the signal's value is larger than " .. limits.size(self.config.limits.row))
+  end
+  return hand(self, id, { kind = "signal", name = name, body = body })
 end
 
 --- Cancels a run: its FINALLY blocks run, then it ends.

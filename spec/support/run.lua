@@ -7,7 +7,7 @@ local config = require "orchlua.config"
 local M = {}
 
 local function checked(options)
-  local given = options.config or { agents = options.agents, events = options.events, functions = options.functions, defaults = options.defaults, policy = options.policy }
+  local given = options.config or { agents = options.agents, events = options.events, functions = options.functions, defaults = options.defaults, policy = options.policy, limits = options.limits }
   return assert(config.check(given, options.folder or ".", "config"))
 end
 

@@ -56,6 +56,16 @@ local function store_option(command)
   command:option("--store", "Where runs are kept: a file, or :memory: (default: $ORCHLUA_STORE, else a file of yours)."):argname "PATH"
 end
 
+local UNITS = { [""] = 1, K = 1024, M = 1024 ^ 2, G = 1024 ^ 3 }
+
+-- `512M` in bytes.
+local function size(text)
+  local number, unit = text:upper():match "^(%d+)([KMG]?)I?B?$"
+  local bytes = number and math.tointeger(tonumber(number) * UNITS[unit])
+  if bytes and bytes > 0 then return bytes end
+  return nil, ("expected a size such as 512M or 2G, and got `%s`"):format(text)
+end
+
 local LIMITS = { tokens = true, cost = true, calls = true, seconds = true }
 
 -- `cost=0.5,calls=100` as a table.
@@ -81,6 +91,8 @@ local function driving_options(command)
   command:flag("--quiet", "No progress, no warnings; errors are still told.")
   command:option("--durability", "full: a step is on disk before the next is taken; relaxed: a power cut may lose the last ones.")
     :choices { "full", "relaxed" }:default "full"
+  command:option("--max-steps", "Loop turns allowed between two waits (default 10000000)."):argname "N":convert(whole(1))
+  command:option("--max-memory", "What a run may hold in memory (default 1G)."):argname "SIZE":convert(size)
   command:flag("--until-parked", "Stop, with status 4, when all that is left is waiting for a timer or a signal.")
 end
 
@@ -94,7 +106,6 @@ local function run_options(command)
   driving_options(command)
   command:flag("--virtual-time", "Waits and time-outs pass at once, in their right order; the run is in memory.")
   command:option("--seed", "Makes random numbers, and with --virtual-time the whole run, the same every time."):argname "N":convert(integer)
-  command:option("--max-steps", "Loop turns allowed between two waits (default 10000000)."):argname "N":convert(whole(1))
   command:epilog(RUN_EXAMPLES)
 end
 

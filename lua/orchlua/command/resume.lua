@@ -25,7 +25,8 @@ end
 
 local function runtime_for(options, checked, view)
   return store.runtime(options, {
-    config = checked, durability = options.durability, on_record = view.record, on_call = view.call, interrupted = view.interrupted,
+    config = checked, max_steps = options.max_steps, max_memory = options.max_memory, durability = options.durability,
+    on_record = view.record, on_call = view.call, interrupted = view.interrupted,
     compile_file = program.compile_file, record = options.record, record_more = true, replay = options.replay,
     brief = options.output ~= "events",
   })

@@ -48,7 +48,8 @@ end
 
 local function runtime_for(options, checked, view)
   return store.runtime(options, {
-    config = checked, virtual_time = options.virtual_time, seed = options.seed, max_steps = options.max_steps, durability = options.durability,
+    config = checked, virtual_time = options.virtual_time, seed = options.seed, max_steps = options.max_steps,
+    max_memory = options.max_memory, durability = options.durability,
     record = options.record, replay = options.replay, on_record = view.record, on_call = view.call, interrupted = view.interrupted,
     compile_file = program.compile_file, brief = options.output ~= "events",
   })

@@ -8,6 +8,7 @@ local config = require "orchlua.config"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local flow = require "orchlua.run.flow"
+local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
 local models = require "orchlua.run.models"
 local optimizer = require "orchlua.optimizer"
@@ -120,8 +121,13 @@ local function ask(run, branch, asked)
   return send(run, branch, asked)
 end
 
+local function too_many_requests(run)
+  error(limits.reached("requests", ("more than %d requests in flight"):format(run.limits.requests), { hint = "wait for replies with AS or AWAIT" }), 0)
+end
+
 -- The run's next request, not sent yet.
 local function request(run, branch, site, kind, agent_id, prompt, data, replies)
+  if run.request_total >= run.limits.requests then too_many_requests(run) end
   local number, fields = run.request_count + 1, #data
   -- Most questions have a prompt, and nothing else.
   local plain = fields == 0 or kind == "agent" and fields == 2 and data.prompt ~= nil
@@ -134,9 +140,9 @@ end
 
 local function limits_of(data)
   if data.budget == nil or data.budget == null then return nil end
-  local limits, message, hint = budget.limits(data.budget)
-  if not limits then errors.raise("type", "`budget` of EVENT orchestration:run: " .. message, { hint = hint }) end
-  return limits
+  local allotted, message, hint = budget.limits(data.budget)
+  if not allotted then errors.raise("type", "`budget` of EVENT orchestration:run: " .. message, { hint = hint }) end
+  return allotted
 end
 
 -- Sends the request for a sub-run, which gets its share of what is left.

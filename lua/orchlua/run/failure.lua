@@ -112,6 +112,31 @@ local function unit_level(program)
   end
 end
 
+local KINDS = { [core.value.Array] = true, [core.value.Object] = true, [core.value.Reply] = true }
+
+-- Whether what a local holds belongs to the program, and not to the runtime.
+local function is_value(held)
+  if type(held) ~= "table" then return type(held) == "string" end
+  local metatable = getmetatable(held)
+  return metatable == nil or KINDS[metatable] ~= nil
+end
+
+--- The values that compiled code, and the functions of the language that it has called, work
+--- on: their locals, which are in no frame yet.
+---@param run orchlua.Run
+---@return any[]
+function M.temporaries(run)
+  local values = {}
+  for level = 2, (unit_level(run.program) or 2) - 1 do
+    for i = 1, 250 do
+      local name, held = debug.getlocal(level, i)
+      if not name then break end
+      if is_value(held) then values[#values + 1] = held end
+    end
+  end
+  return values
+end
+
 -- Puts the locals of the unit's function back into the frames; gives its site.
 local function spill(level, part, frame)
   local site

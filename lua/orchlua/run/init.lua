@@ -12,6 +12,7 @@ local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
 local failure = require "orchlua.run.failure"
 local flow = require "orchlua.run.flow"
+local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
 local operations = require "orchlua.run.operations"
 local parallel = require "orchlua.run.parallel"
@@ -28,7 +29,8 @@ local SLICE = 256
 local FINALLY_SECONDS = 30
 -- Branches resumed in one go before other runs and the world have their turn.
 local RESUMES_AT_ONCE = 512
-M.MAX_STEPS = 10000000
+-- How much larger a text may be when it has been read as JSON, roughly.
+local PARSED = 8
 
 ---@class orchlua.Branch    a strand of the run
 ---@field id integer
@@ -45,7 +47,8 @@ M.MAX_STEPS = 10000000
 local Run = {}
 
 --- What the runs of one runtime have in common, and their methods: what `new` is given.
----@param common { clock: orchlua.Clock, brief?: boolean, functions: table, patterns?: table, listener?: any, event_handler: fun(name): table?,
+---@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, brief?: boolean, functions: table,
+---  patterns?: table, listener?: any, event_handler: fun(name): table?,
 ---  interrupted?: fun(): boolean, on_row: fun(run) }   `listener`: somebody wants records
 ---@return table kind
 function M.kind(common)
@@ -57,20 +60,20 @@ end
 
 --- Makes a run that has not started.
 ---@param kind table   as `kind` gives it
----@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, config: table, max_steps?: integer }
+---@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, config: table, limits: orchlua.Limits.Run }
 ---@return orchlua.Run
 function M.new(kind, options)
   local self = setmetatable({
     id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, config = options.config,
-    max_steps = options.max_steps or M.MAX_STEPS, recording = false, keeps = false,
-    status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
+    limits = options.limits, room = options.limits.memory, recording = false, keeps = false,
+    status = "running", branches = {}, branch_count = 0, branch_total = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, spare_row = false, readings = false, replay = false,
     flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = budget.nothing(), budgets = false, terms = {}, memories = nil, signal_count = 0,
   }, kind)
   self.on_error = function(raised) return failure.handle(self, raised) end
-  self.slice = math.min(SLICE, self.max_steps)
+  self.slice = math.min(SLICE, options.limits.steps)
   self.recording = self.telling
   return self
 end
@@ -102,8 +105,17 @@ function Run:branch(unit, parent)
   branch.home = parent and parent.home or self.mailbox
   if unit.kind == "iteration" then branch.home = mailbox.new(branch.home) end
   self.branches[branch.id] = branch
+  self.branch_total = self.branch_total + 1
   return branch
 end
+
+-- A branch is none any more.
+local function drop(self, branch)
+  if not self.branches[branch.id] then return end
+  self.branches[branch.id] = nil
+  self.branch_total = self.branch_total - 1
+end
+Run.drop = drop
 
 -- Driving --------------------------------------------------------------------------
 
@@ -155,16 +167,29 @@ local function resume_branches(self)
   end
 end
 
-local function resume_all(self)
+local function resume_until_rest(self)
   repeat
     local ok, failed = xpcall(resume_branches, self.on_error, self)
     if not ok then
+      if type(failed) == "string" then return self:stop(self.ceiling:refused(self)) end -- Lua calls no handler when memory is refused
       if not failed.site then error(failed.trace, 0) end
       self.operating = nil
       if failed.error.type == "interrupted" then return self:stop(failed.error) end
       self:throw(self.current, failed.error, failed.site)
     end
   until ok
+end
+
+-- Turns that a branch has until it looks at its limits: none when memory is to be looked at.
+local function set_slice(self)
+  self.slice = self.room > 0 and math.min(SLICE, self.limits.steps) or 0
+end
+
+local function resume_all(self)
+  set_slice(self)
+  self.ceiling:enter(self)
+  resume_until_rest(self)
+  self.ceiling:leave(self)
 end
 
 --- Stops here: what the run did since its last row is as if it had not been.
@@ -288,6 +313,7 @@ end
 --- Takes a row: branches become ready.
 function Run:take(row)
   self.row, self.time, self.readings, self.current = row, row.time, false, nil
+  if row.body then self.room = self.room - PARSED * #row.body end
   if self.status == "running" or row.kind == "resume" then arrivals[row.kind](self, row) end
 end
 
@@ -322,7 +348,7 @@ function Run:throw(branch, err, site, asked)
   if branch == self.main then
     self.failing = err
     self.main_ended = true
-    self.branches[branch.id] = nil
+    drop(self, branch)
   else
     parallel.ended(self, branch)
   end
@@ -332,7 +358,7 @@ end
 
 --- A branch has come to its end.
 function Run:branch_ended(branch)
-  self.branches[branch.id] = nil
+  drop(self, branch)
   if branch == self.main then
     self.main_ended = true
   elseif branch.detached then
@@ -419,7 +445,7 @@ function Run:finish()
   for _, branch in pairs(self.branches) do
     if branch.wait then self:forget_wait(branch) end
   end
-  self.branches, self.waiters, self.ready, self.ready_first, self.ready_last, self.awake = {}, {}, {}, 1, 0, false
+  self.branches, self.branch_total, self.waiters, self.ready, self.ready_first, self.ready_last, self.awake = {}, 0, {}, {}, 1, 0, false
   self.status, self.result, self.error = how.status, how.result, how.error
   local ended = self:learned(function() return self.clock:now() end)
   self.duration = math.floor(math.max(0, ended - self.started) * 1e6 + 0.5) / 1e6
@@ -504,14 +530,15 @@ function Run:random()
 end
 
 local function too_many_steps(self)
-  errors.raise("limit", ("more than %d loop turns without a wait"):format(self.max_steps),
-    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" })
+  error(limits.reached("steps", ("more than %d loop turns without a wait"):format(self.limits.steps),
+    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" }), 0)
 end
 
 --- Counts elements that a collection function looks at as loop turns.
 function Run:charge(count)
   self.charged = self.charged + count
-  if self.charged + self.granted - self.slice > self.max_steps then too_many_steps(self) end
+  if self.charged + self.granted - self.slice > self.limits.steps then too_many_steps(self) end
+  if count > SLICE then self.ceiling:look(self) end
 end
 
 --- Grants a loop its next turns.
@@ -520,14 +547,26 @@ function Run:more()
   if self.interrupted and self.interrupted() then
     errors.raise("interrupted", "stopped in the middle of its work", { uncatchable = true })
   end
-  local left = self.max_steps - self.charged - self.granted
+  local left = self.limits.steps - self.charged - self.granted
   if left <= 0 then too_many_steps(self) end
+  self.ceiling:look(self)
+  set_slice(self)
   local turns = math.min(left, SLICE)
   self.granted = self.granted + turns
   return turns - 1
 end
 
+--- A large value has been made.
+function Run:made_large() self.ceiling:look(self) end
+
 -- Telling the world ------------------------------------------------------------------------------
+
+--- Refuses what the journal could not keep.
+function Run:check_row(what, data)
+  if limits.beyond_row(self.limits, data) then
+    error(limits.reached("row", ("the data of `%s` is larger than %s"):format(what, limits.size(self.limits.row))), 0)
+  end
+end
 
 --- Tells what happens: a record for whoever listens, and for the journal. On the hot
 --- path callers look first whether somebody does (`telling`: a listener; `recording`:
@@ -536,6 +575,7 @@ function Run:publish(kind, fields)
   self.seq = self.seq + 1
   if not self.recording or not fields then return end
   local record = fields
+  if self.keeps and not record.request_id then self:check_row(kind, record.data) end
   if type(record.data) == "table" then record.data = value.copy(record.data) or "(nested too deep)" end
   record.seq, record.type, record.time, record.run_id = self.seq, kind, self.time, self.id
   if record.branch == nil and self.current then record.branch = self.current.label end
@@ -547,8 +587,8 @@ function Run:emit(site, name, data)
 end
 
 --- BUDGET: what the run may spend from now on, by its own program.
-function Run:budget(_, limits)
-  budget.set(self, limits)
+function Run:budget(_, given)
+  budget.set(self, given)
 end
 
 function Run:track(_, data)

@@ -13,7 +13,7 @@ local math_type = math.type
 
 local M = {
   null = null, Array = Array, Object = Object, setmetatable = setmetatable,
-  text = value.text, equal = value.equal, longest_text = 256 * 1024 * 1024,
+  text = value.text, equal = value.equal, large_text = 64 * 1024,
 }
 
 -- An operand of the wrong kind: `failure` words it from the kinds and the place.
@@ -21,8 +21,14 @@ local function wrong(a, b)
   errors.raise("type", "", { kinds = { kind(a), b ~= nil and kind(b) or nil } })
 end
 
-function M.too_long()
-  errors.raise("limit", "a string longer than 256 MiB")
+-- Bytes of the longest string; elements of the longest array that is made at once, and of a large one.
+local LONGEST_TEXT, LONGEST_LIST, LARGE_LIST = 256 * 1024 * 1024, 10000000, 4096
+
+--- A text longer than `large_text` has been made.
+function M.made_large(run, text)
+  if #text > LONGEST_TEXT then errors.raise("limit", "a string longer than 256 MiB") end
+  run:made_large()
+  return text
 end
 
 -- Arithmetic -----------------------------------------------------------------
@@ -44,13 +50,15 @@ local function overflow(op)
   errors.raise("arithmetic", ("the result of `%s` does not fit a 64-bit integer"):format(op))
 end
 
-local function joined(a, b)
+local function joined(a, b, run)
+  if #a + #b > LONGEST_LIST then errors.raise("limit", "an array of more than 10 million elements") end
+  if #a + #b > LARGE_LIST then run:made_large() end
   local result = table.move(a, 1, #a, 1, {})
   return value.array(table.move(b, 1, #b, #a + 1, result))
 end
 
 --- `+`: adds numbers, joins arrays, and joins text when either side is a string.
-function M.add(a, b)
+function M.add(a, b, run)
   if math_type(a) and math_type(b) then
     local result = a + b
     if integers(a, b) and (b >= 0) ~= (result >= a) then overflow "+" end
@@ -58,10 +66,9 @@ function M.add(a, b)
   end
   if type(a) == "string" or type(b) == "string" then
     local result = value.text(a) .. value.text(b)
-    if #result > M.longest_text then M.too_long() end
-    return result
+    return #result > M.large_text and M.made_large(run, result) or result
   end
-  if kind(a) == "array" and kind(b) == "array" then return joined(a, b) end
+  if kind(a) == "array" and kind(b) == "array" then return joined(a, b, run) end
   wrong(a, b)
 end
 

@@ -6,6 +6,7 @@
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
 
 local value = core.value
@@ -31,6 +32,23 @@ local function checked_limit(limit)
   return whole
 end
 
+-- How many children a PARALLEL has at a time.
+local function at_once(children)
+  local total = 0
+  for i, unit in ipairs(children.units) do
+    local many = unit.kind == "iteration" or unit.kind == "strand"
+    total = total + (many and children.lists[i].count or 1)
+  end
+  return math.min(children.limit, total)
+end
+
+local function check_branches(run, children)
+  local most = run.limits.branches
+  if run.branch_total - 1 + at_once(children) <= most then return end
+  error(limits.reached("branches", ("this would make more than %d branches at a time"):format(most),
+    { hint = "PARALLEL(limit: 50): has so many at a time" }), 0)
+end
+
 -- What a branch waits for while its children go.
 local CHILDREN = {}
 M.CHILDREN = CHILDREN
@@ -41,6 +59,7 @@ function M.start(run, branch, site, limit, lists)
     limit = checked_limit(limit), lists = lists, child = 1, position = 0, live = 0, started = 0, failed = {}, units = {},
   }
   for i, unit in ipairs(run.program.sites[site].units) do children.units[i] = run.program.units[unit.id] end
+  check_branches(run, children)
   branch.children, branch.site, branch.wait = children, site, CHILDREN
   M.proceed(run, branch)
 end
@@ -120,6 +139,7 @@ function M.start_strands(run, branch, site, count, limit)
     limit = checked_limit(limit), lists = { { count = count, first = 0, step = 1 } }, child = 1, position = 0, live = 0, started = 0, failed = {},
     units = { branch.unit }, results = value.array {},
   }
+  check_branches(run, children)
   for i = 1, count do children.results[i] = value.null end
   branch.children, branch.site, branch.wait = children, site, CHILDREN
   M.proceed(run, branch)
@@ -144,7 +164,7 @@ end
 function M.ended(run, branch)
   local parent = branch.parent
   local children = parent.children
-  run.branches[branch.id] = nil
+  run:drop(branch)
   if branch.home ~= parent.home then mailbox.pass_on(run, branch.home) end
   children.live = children.live - 1
   if branch.failure then

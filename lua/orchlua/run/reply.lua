@@ -6,6 +6,7 @@ local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
+local limits = require "orchlua.run.limits"
 local schemas = require "orchlua.agents.schema"
 
 local find, json, value = string.find, core.json, core.value
@@ -126,6 +127,10 @@ local function not_a_value(asked, message)
   return errors.new("agent", ("the reply of `%s` is no value: %s"):format(asked.agent_id, message))
 end
 
+local function too_large(asked, name, most)
+  return limits.reached(name, ("the answer of `%s` is larger than %s"):format(asked.agent_id, limits.size(most)))
+end
+
 local function new_row()
   return { kind = "reply", request = 0, body = nil, error = nil, attempts = 1, duration = 0, time = nil, readings = nil, usage = nil, parsed = nil }
 end
@@ -149,6 +154,8 @@ function M.row(run, asked, answer, err, attempts, duration, time, usage)
   if not err then
     if asked.quiet then body, message = value_text(answer) else body, message = text_of(answer) end
     if not body then err = not_a_value(asked, message) end
+    if body and #body > run.limits.reply then body, err = nil, too_large(asked, "reply", run.limits.reply) end
+    if body and run.keeps and #body > run.limits.row then body, err = nil, too_large(asked, "row", run.limits.row) end
   end
   row.request, row.body, row.error, row.attempts = asked.number, body, err and kept(err), attempts or 1
   row.duration, row.time, row.readings, row.usage, row.parsed = duration or 0, time, nil, usage, nil

@@ -35,14 +35,28 @@ local function names_of(program)
   return program.snapshot_names, program.snapshot_things
 end
 
+local function state_of(run)
+  local state = {}
+  for _, name in ipairs(STATE) do state[name] = run[name] end
+  return state
+end
+
 --- A run at rest as bytes.
 ---@param run orchlua.Run
 ---@param records table[]   what it has told and nobody has heard yet
 ---@return string
 function M.write(run, records)
-  local state = { records = records }
-  for _, name in ipairs(STATE) do state[name] = run[name] end
+  local state = state_of(run)
+  state.records = records
   return core.snapshot.encode(state, (names_of(run.program)))
+end
+
+--- About how much memory a run's state takes, in bytes.
+---@param run orchlua.Run
+---@param temporaries any[]   values that its code works on
+---@return integer
+function M.weigh(run, temporaries)
+  return core.memory.weigh({ state_of(run), temporaries }, (names_of(run.program)))
 end
 
 local function read(run, bytes)
@@ -50,6 +64,8 @@ local function read(run, bytes)
   if not state then return errors.new("store", problem) end
   for _, name in ipairs(STATE) do run[name] = state[name] end
   run.outbox, run.players = state.records, {}
+  run.branch_total = 0
+  for _ in pairs(run.branches) do run.branch_total = run.branch_total + 1 end
   -- Snapshots of an older release know nothing of money.
   run.terms, run.usage.calls = run.terms or {}, run.usage.calls or run.usage.requests
   return flow.restore(run)

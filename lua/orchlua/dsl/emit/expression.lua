@@ -67,7 +67,7 @@ function Writer:concatenate(node, pieces)
     local joined = table.concat(pieces, " .. ", first, last)
     result = self:let(result and result .. " .. " .. joined or joined)
   end
-  self:put(("if #%s > %s then %s() end"):format(result, self:helper "longest_text", self:helper "too_long"))
+  self:put(("if #%s > %s then %s(run, %s) end"):format(result, self:helper "large_text", self:helper "made_large", result))
   return result
 end
 
@@ -368,7 +368,9 @@ local function arithmetic(self, node, left, right)
   local guard = guards[node.op]
   local helper = self:helper(guard[3])
   local slow = self:mark_branch(node, both("number", left, right))
-  if left.kind ~= "number" or right.kind ~= "number" then return self:let(("%s(%s, %s)"):format(helper, a, b)) end
+  if left.kind ~= "number" or right.kind ~= "number" then
+    return self:let(("%s(%s, %s%s)"):format(helper, a, b, node.op == "+" and ", run" or ""))
+  end
   if node.op == "%" then return remainder(self, a, b, slow, helper) end
   return guarded(self, small_constant(b) and by_constant[node.op] or guard, a, b, slow, helper)
 end
