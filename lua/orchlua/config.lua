@@ -61,6 +61,7 @@ local RETENTION = { rows = 10000, days = 30 }
 ---@class orchlua.Config.Policy             globs as keys; an absent table allows everything
 ---@field events? table<string, true>
 ---@field agents? table<string, true>
+---@field profiles? table<string, { events?: string[], agents?: string[] }>   by the name that front matter gives
 ---@field source? string                    what messages call it; `policy` unless given
 ---@field outer? orchlua.Config.Policy      the one that it narrows
 
@@ -323,7 +324,7 @@ local function rule_set(value)
   return set
 end
 
-local POLICY = { events = rule_set, agents = rule_set }
+local RULES = { events = rule_set, agents = rule_set }
 local DEFAULT_FIELDS = { timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1) }
 local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.seconds }
 local LIMIT_FIELDS = {}
@@ -352,6 +353,21 @@ local function section_with_defaults(problems, path, given, section_schema, defa
   return section
 end
 
+-- The policy, with its profiles: each is a policy of its own.
+local function check_policy(problems, given)
+  if type(given) ~= "table" then return check_section(problems, "policy", given, RULES) end
+  local own = {}
+  for key, value in pairs(given) do own[key] = value end
+  own.profiles = nil
+  local policy = check_section(problems, "policy", own, RULES)
+  problems:named("policy.profiles", given.profiles, function(path, _, profile)
+    if profile ~= nil and type(profile) ~= "table" then return problems:expected(path, "a table", profile) end
+    return check_section(problems, path, profile, RULES)
+  end)
+  policy.profiles = given.profiles or {}
+  return policy
+end
+
 --- Checks what a configuration returned and brings it into its normal form. All
 --- problems are reported at once: a line of the message each, and in `problems`.
 ---@param given table
@@ -376,7 +392,7 @@ function M.check(given, folder, path)
   config.events = check_events(problems, given.events, config)
   config.functions = check_functions(problems, given.functions)
   config.patterns = check_patterns(problems, given.patterns)
-  config.policy = check_section(problems, "policy", given.policy, POLICY)
+  config.policy = check_policy(problems, given.policy)
   if #problems > 0 then return nil, problems:error(path) end
   return config
 end
@@ -418,6 +434,16 @@ function M.allows_event(config, name) return allows(config, "events", name) end
 ---@return boolean allowed, string? rule
 function M.allows_agent(config, agent_id) return allows(config, "agents", agent_id) end
 
+--- A profile of the configuration's policy.
+---@param config { policy: orchlua.Config.Policy }
+---@param name? string
+---@return { events?: string[], agents?: string[] }?
+function M.profile(config, name)
+  local policy = config.policy
+  while policy.outer do policy = policy.outer end
+  return policy.profiles and policy.profiles[name]
+end
+
 --- The configuration with less allowed: what its own policy and `policy` both allow.
 ---@param config orchlua.Config
 ---@param policy { events?: string[], agents?: string[] }  globs, as in a configuration
@@ -425,7 +451,7 @@ function M.allows_agent(config, agent_id) return allows(config, "agents", agent_
 ---@return orchlua.Config? narrowed, orchlua.Error? problem
 function M.narrow(config, policy, source)
   local problems = setmetatable({}, Problems)
-  local inner = check_section(problems, source, policy, POLICY)
+  local inner = check_section(problems, source, policy, RULES)
   if #problems > 0 then return nil, problems:error() end
   inner.source, inner.outer = source, config.policy
   return setmetatable({ policy = inner }, { __index = config })

@@ -28,9 +28,14 @@ local function given(options, name)
   return option ~= value.null and option or nil
 end
 
+-- The front matter that a run is under; an older release kept one.
+local function fronts_of(options)
+  return given(options, "fronts") or { given(options, "front") }
+end
+
 local function new_run(runtime, found, program)
   return runtime:new_run(found.id, program, value.object {}, {
-    seed = 0, folder = given(found.options, "folder"), front = given(found.options, "front"), max_steps = given(found.options, "max_steps"),
+    seed = 0, folder = given(found.options, "folder"), fronts = fronts_of(found.options), max_steps = given(found.options, "max_steps"),
     max_memory = given(found.options, "max_memory"),
     parent = found.parent, depth = given(found.options, "depth"),
   })

@@ -211,11 +211,11 @@ function Runtime:new_run(id, program, inputs, options)
     interrupted = self.options.interrupted, on_row = self.touch,
   }
   local run = runs.new(self.run_kind, {
-    id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow(self.config, options.front),
+    id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow_all(self.config, options.fronts or {}),
     limits = limits.of(self.config.limits, given),
   })
   if options.budget then budget.limit(run, "given", options.budget) end
-  run.folder, run.path, run.parent, run.depth = options.folder, options.path, options.parent, options.depth or 0
+  run.folder, run.path, run.parent, run.depth, run.fronts = options.folder, options.path, options.parent, options.depth or 0, options.fronts or {}
   return run
 end
 
@@ -236,7 +236,7 @@ local function kept_options(self, options)
   local kept = value.object {}
   for _, pair in ipairs {
     { "folder", absolute(options.folder) }, { "config", absolute(self.config.file) }, { "max_steps", options.max_steps },
-    { "max_memory", options.max_memory }, { "front", options.front },
+    { "max_memory", options.max_memory }, { "fronts", options.fronts[1] and options.fronts },
     { "depth", options.depth }, { "label", options.label },
   } do
     if pair[2] ~= nil then kept[#kept + 1], kept[pair[1]] = pair[1], assert(value.from_lua(pair[2])) end
@@ -252,10 +252,18 @@ local function checked_budget(given)
   return nil, errors.new("input", message, { hint = hint })
 end
 
+-- The front matter that a run is under, the outermost first.
+local function fronts_of(program, options)
+  local fronts = table.move(options.fronts or {}, 1, #(options.fronts or {}), 1, {})
+  fronts[#fronts + 1] = options.front or program.front
+  return fronts
+end
+
 --- Starts a run of a program; it goes on in `loop`.
 ---@param program orchlua.Program
----@param options? { input: table?, run_id: string?, folder: string?, front: table?, path: table?, parent: string?, depth: integer?, budget: table? }
----  `front`: a literate file's front matter, which may narrow what the program may do; `budget`: what it may spend,
+---@param options? { input: table?, run_id: string?, folder: string?, front: table?, fronts: table[]?, path: table?, parent: string?,
+---  depth: integer?, budget: table? }
+---  `front`: a literate file's front matter, which may narrow what the program may do; `fronts`: those of the runs it is part of; `budget`: what it may spend,
 ---  `{tokens, cost, calls, seconds}`
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:start(program, options)
@@ -267,8 +275,8 @@ function Runtime:start(program, options)
   local id = options.run_id or (self.clock.virtual and "seed-" .. self.seed or unique_id(self))
   if taken(self, id) then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
   local how = {
-    seed = self:run_seed(), folder = options.folder or program.folder or ".", front = options.front, path = options.path, parent = options.parent,
-    depth = options.depth, max_steps = self.options.max_steps, max_memory = self.options.max_memory, budget = given,
+    seed = self:run_seed(), folder = options.folder or program.folder or ".", fronts = fronts_of(program, options), path = options.path,
+    parent = options.parent, depth = options.depth, max_steps = self.options.max_steps, max_memory = self.options.max_memory, budget = given,
   }
   local run = self:new_run(id, program, inputs, how)
   if self.journal then

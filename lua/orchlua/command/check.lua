@@ -23,7 +23,8 @@ local function choices(target)
   if #literate.programs < 2 then return nil, err end
   local list = {}
   for i, found in ipairs(literate.programs) do
-    list[i] = { text = found.text, name = path, path = path, folder = program.folder(path), first_line = found.first_line, indent = found.indent }
+    list[i] = { text = found.text, name = path, path = path, folder = program.folder(path), first_line = found.first_line, indent = found.indent,
+      front = literate.front }
   end
   return list
 end

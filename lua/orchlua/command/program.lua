@@ -4,6 +4,7 @@
 local config = require "orchlua.config"
 local errors = require "orchlua.error"
 local orchlua = require "orchlua"
+local policy = require "orchlua.policy"
 
 local M = {}
 
@@ -93,12 +94,14 @@ function M.built_in_event(name)
   return built_in[name] or name:find "^pattern:" ~= nil
 end
 
--- What a configuration with agents knows, for the compiler's warnings.
-local function known(checked)
-  if not next(checked.agents) then return nil end
+-- What a configuration knows and allows, for the compiler's warnings. One without agents knows nothing.
+local function known(checked, front)
+  local any, narrowed = next(checked.agents) ~= nil, policy.narrow(checked, front)
   return {
-    agent = function(id) return config.match(checked.agents, id) ~= nil end,
-    event = function(name) return M.built_in_event(name) or config.match(checked.events, name) ~= nil end,
+    agent = function(id) return not any or config.match(checked.agents, id) ~= nil end,
+    event = function(name) return not any or M.built_in_event(name) or config.match(checked.events, name) ~= nil end,
+    allows_agent = function(id) return config.allows_agent(narrowed, id) end,
+    allows_event = function(name) return config.allows_event(narrowed, name) end,
   }
 end
 
@@ -108,9 +111,9 @@ end
 ---@return table[] diagnostics
 function M.compile(chosen, checked, edited)
   local program, found, all = orchlua.compile(chosen.text, {
-    name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known(checked), edited = edited,
+    name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known(checked, chosen.front), edited = edited,
   })
-  if program then program.folder = chosen.folder end
+  if program then program.folder, program.front = chosen.folder, chosen.front end
   return program, all or found
 end
 

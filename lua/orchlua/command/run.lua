@@ -76,7 +76,7 @@ local function execute(options, chosen, compiled, checked, inputs)
   local view = progress.new(options)
   local runtime, broken = runtime_for(options, checked, view)
   if not runtime then return complain(broken) end
-  local run, err = runtime:start(compiled, { input = inputs, run_id = options.run_id, folder = chosen.folder, front = chosen.front,
+  local run, err = runtime:start(compiled, { input = inputs, run_id = options.run_id, folder = chosen.folder,
     budget = options.budget })
   if not run then
     runtime:close()

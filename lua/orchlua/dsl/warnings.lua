@@ -191,11 +191,29 @@ local function unknown_to_configuration(tree, warn, known)
   end)
 end
 
+-- The events that statements other than EVENT are.
+local EVENT_OF = { Send = "completion:async", Share = "completion:async", Persist = "state:entity:replace" }
+
+local function refused_by_policy(tree, warn, known)
+  if not known or not known.allows_event then return end
+  walk.statements(tree.body, function(statement)
+    local name = statement.tag == "Event" and statement.name or EVENT_OF[statement.tag]
+    local allowed, rule = true, nil
+    if name then allowed, rule = known.allows_event(name) end
+    if not allowed then return warn(statement, ("the event `%s` is not allowed: %s"):format(name, rule)) end
+    local agent = literal_agent(statement)
+    if not agent or agent.tag ~= "String" then return end
+    allowed, rule = known.allows_agent(agent.value)
+    if not allowed then warn(agent, ("the agent `%s` is not allowed: %s"):format(agent.value, rule)) end
+  end)
+end
+
 --- Reports the warnings of a checked program.
 ---@param tree orchlua.Node
 ---@param checked { units: orchlua.Unit[], slots: orchlua.Slot[] }
 ---@param warn fun(node: orchlua.Node, message: string, hint?: string)
----@param known? { agent: fun(id: string): boolean, event: fun(name: string): boolean }
+---@param known? { agent: fun(id: string): boolean, event: fun(name: string): boolean, allows_agent: (fun(id: string): boolean, string?)?,
+---  allows_event: (fun(name: string): boolean, string?)? }
 function M.find(tree, checked, warn, known)
   unassigned_reads(tree, checked, warn)
   unused_results(checked, warn)
@@ -203,6 +221,7 @@ function M.find(tree, checked, warn, known)
   endless_loops(tree.body, warn, false)
   shared_assignments(checked, warn)
   unknown_to_configuration(tree, warn, known)
+  refused_by_policy(tree, warn, known)
 end
 
 return M

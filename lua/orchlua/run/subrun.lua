@@ -39,7 +39,7 @@ local function start(runtime, parent, request, depth)
   local child
   child, err = runtime:start(program, {
     input = request.input, run_id = request.key, folder = program.folder, path = parent.path, parent = parent.id, depth = depth,
-    budget = request.allotted,
+    budget = request.allotted, fronts = parent.fronts,
   })
   if child then return child end
   err.hint = "give it in `input` of orchestration:run"
