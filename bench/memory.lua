@@ -27,8 +27,9 @@ end
 
 local TURNS = 2000000
 
--- A statement in a loop, in the language and in Lua; the empty loop is taken off both.
+-- A statement in a loop, in the language and in Lua.
 local statements = {
+  { "STATE x = 0", "x = 0" },
   { "UPDATE x = x + 1", "x = x + 1" },
   { "UPDATE x = i * 2 - 1", "x = i * 2 - 1" },
   { "UPDATE x = i % 7", "x = i % 7" },
@@ -61,17 +62,15 @@ end
 
 local function nanoseconds(seconds) return seconds / TURNS * 1e9 end
 
-local function statement_table()
-  print(("%-28s %12s %12s %8s"):format("a statement", "orchlua, ns", "plain Lua, ns", "ratio"))
-  local loop, lua_loop = nanoseconds(in_language "STATE x = 0"), nanoseconds(in_lua "x = 0")
-  print(("%-28s %12.1f %12.1f %8.2f"):format("a turn of FOREACH", loop, lua_loop, loop / lua_loop))
+local function add_statements(report)
+  report:section "Statements, a turn of FOREACH with each (processor time)"
   local ratios = {}
   for _, pair in ipairs(statements) do
     local ours, plain = nanoseconds(in_language(pair[1])), nanoseconds(in_lua(pair[2]))
     ratios[#ratios + 1] = ours / plain
-    print(("%-28s %12.1f %12.1f %8.2f"):format(pair[1], ours, plain, ours / plain))
+    report:add { name = pair[1], value = ours, unit = "ns", beside = "plain Lua", floor = plain }
   end
-  print(("%-28s %34.2f"):format("median (loop included)", median(ratios)))
+  report:add { name = "a statement, the median of these", value = median(ratios), unit = "× plain Lua", most = 3 }
 end
 
 -- Steps -----------------------------------------------------------------------------
@@ -104,11 +103,10 @@ PARALLEL:
 ]]):format(branches, each)))
 end
 
-local function step_table()
-  print(("\n%-44s %14s"):format("steps in memory, agent a Lua function", "steps/s"))
-  print(("%-44s %14.0f"):format("one run", steps_in_language()))
-  print(("%-44s %14.0f"):format("100 branches side by side", side_by_side(100)))
-  print(("%-44s %14.0f"):format("floor: a bare coroutine and a function call", steps_in_lua()))
+local function add_steps(report)
+  report:section "Steps in memory, with an agent that is a Lua function (processor time)"
+  report:add { name = "steps of one run", value = steps_in_language(), unit = "steps/s", beside = "a bare coroutine", floor = steps_in_lua(), least = 300000 }
+  report:add { name = "steps of 100 branches side by side", value = side_by_side(100), unit = "steps/s" }
 end
 
 -- Parked branches ---------------------------------------------------------------------
@@ -136,10 +134,12 @@ local function json_rate()
   return size / measure(function() core.json.encode(v) end) / 1e6
 end
 
-return function()
-  print("in memory: medians of five, processor time\n")
-  statement_table()
-  step_table()
-  print(("\n%-44s %10.0f bytes"):format("a parked branch with its timer", parked_bytes()))
-  print(("%-44s %10.1f MB/s"):format("JSON encode, array of 100,000 numbers", json_rate()))
+--- Adds what is measured in memory.
+---@param report table
+return function(report)
+  add_statements(report)
+  add_steps(report)
+  report:section "Memory and JSON"
+  report:add { name = "a parked branch with its timer", value = parked_bytes(), unit = "bytes", most = 2048 }
+  report:add { name = "JSON, writing an array of 100,000 numbers", value = json_rate(), unit = "MB/s" }
 end

@@ -94,30 +94,30 @@ end
 
 -- Figures --------------------------------------------------------------------------------
 
-local function say(text, ...) print(text:format(...)) end
-
-local function slow_server()
+local function add_slow_server(report)
   local server = stub("--delay " .. STUB_SECONDS)
   local least = CALLS / LIMIT * STUB_SECONDS
   local ours = seconds_of(server.url, CALLS, LIMIT)
   server.stop()
-  say("%d calls of %d ms, %d at a time: %.3f s, %.2f of the least (%.3f s)", CALLS, STUB_SECONDS * 1000, LIMIT, ours, ours / least, least)
+  report:add { name = ("%d calls of %d ms, %d at a time"):format(CALLS, STUB_SECONDS * 1000, LIMIT), value = ours * 1000, unit = "ms",
+    beside = "calls ÷ limit × delay", floor = least * 1000, goal = "ratio", most = 1.15 }
 end
 
-local function fast_server()
+local function add_fast_server(report)
   local server = stub()
-  local ours = seconds_of(server.url, CALLS, LIMIT)
+  local ours = CALLS / seconds_of(server.url, CALLS, LIMIT)
   local node, wrk = by_node(server.url), by_wrk(server.url)
   server.stop()
-  say("%d calls of 0 ms, %d at a time: %.0f calls/s; node's undici %s; wrk %s", CALLS, LIMIT, CALLS / ours,
-    node and ("%.0f"):format(CALLS / node) or "did not run", wrk and ("%.0f"):format(wrk) or "did not run")
+  report:add { name = ("calls of 0 ms, %d at a time"):format(LIMIT), value = ours, unit = "calls/s",
+    beside = node and "node's undici" or "node's undici did not run", floor = node and CALLS / node, goal = "ratio", least = node and 1 }
+  if wrk then report:add { name = "the same", value = ours, unit = "calls/s", beside = "wrk", floor = wrk } end
 end
 
-local function many_at_once()
+local function add_many_at_once(report)
   local server = stub()
   local few, many = seconds_of(server.url, 500, 500) / 500, seconds_of(server.url, 5000, 5000) / 5000
   server.stop()
-  say("a call with 5,000 at once: %.0f µs; with 500: %.0f µs (%.2f)", many * 1e6, few * 1e6, many / few)
+  report:add { name = "a call with 5,000 at once", value = many * 1e6, unit = "µs", beside = "with 500 at once", floor = few * 1e6, goal = "ratio", most = 1 }
 end
 
 local function resident()
@@ -127,7 +127,7 @@ local function resident()
   end
 end
 
-local function memory_of_calls()
+local function add_memory_of_calls(report)
   local server = stub "--delay 1.5"
   local call, rt = caller(server.url, 2000)
   call(1)
@@ -138,7 +138,7 @@ local function memory_of_calls()
   server.stop()
   rt:close()
   assert(timer.dead)
-  say("2,000 calls in flight: %.1f KB each", (most - before) / 2000 / 1024)
+  report:add { name = "a call in flight, of 2,000", value = (most - before) / 2000 / 1024, unit = "KB" }
 end
 
 -- The longest that something due every millisecond is kept waiting while large replies come in, one after another.
@@ -159,19 +159,21 @@ local function longest_gap(arguments)
   return longest
 end
 
-local function large_replies()
+local function add_large_replies(report)
   local size = 10 * 1024 * 1024
-  say("longest wait of another branch while replies of 10 MB come: text %.0f ms, JSON %.0f ms",
-    longest_gap("--size " .. size) * 1000, longest_gap(("--size %d --json"):format(size)) * 1000)
+  report:add { name = "the longest wait of others while 10 MB of text come", value = longest_gap("--size " .. size) * 1000, unit = "ms" }
+  report:add { name = "the same while 10 MB of JSON come", value = longest_gap(("--size %d --json"):format(size)) * 1000, unit = "ms" }
 end
 
-return function()
+--- Adds what calls to model servers cost.
+---@param report table
+return function(report)
   core.loop.allow_files()
   collectgarbage "incremental" -- as the command does
-  print "Model calls, in memory"
-  memory_of_calls()
-  large_replies()
-  slow_server()
-  fast_server()
-  many_at_once()
+  report:section "Calls to model servers, from a run in memory"
+  add_memory_of_calls(report)
+  add_large_replies(report)
+  add_slow_server(report)
+  add_fast_server(report)
+  add_many_at_once(report)
 end
