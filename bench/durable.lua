@@ -1,6 +1,6 @@
 -- What a durable step costs, beside the rate at which a bare SQLite loop commits in the
--- same minute; what a run that waits takes; how long a resume takes. ORCHLUA_STEPS is
--- how many steps lie behind the longer run, ORCHLUA_PARKED how many runs wait in a store.
+-- same minute; what a run that waits takes; how long a resume takes. STEPS is how many
+-- steps lie behind the longer run, PARKED how many runs wait in a store.
 
 local config = require "orchlua.config"
 local core = require "orchlua.core"
@@ -9,8 +9,8 @@ local orchlua = require "orchlua"
 local parking = require "orchlua.parking"
 
 local clock = core.loop.clock
-local STEPS = tonumber(os.getenv "ORCHLUA_STEPS") or 100000
-local PARKED = tonumber(os.getenv "ORCHLUA_PARKED") or 20000
+local STEPS = tonumber(os.getenv "STEPS") or 1000000
+local PARKED = tonumber(os.getenv "PARKED") or 100000
 
 local folder = io.popen "mktemp -d":read "l"
 local checked = assert(config.check({ agents = { ["*"] = function() return "ok" end } }, ".", "bench"))
@@ -54,7 +54,7 @@ local function bare_commits()
   return rate
 end
 
-local function steps()
+local function add_steps(report)
   local ours, bare, ratios, many = {}, {}, {}, {}
   for i = 1, measure.ROUNDS do
     local before = bare_commits()
@@ -63,11 +63,10 @@ local function steps()
     ratios[i] = ours[i] / bare[i]
     many[i] = durable_steps(100, 200)
   end
-  print(("\n%-52s %14s"):format("durable steps, synchronous = FULL", "steps/s"))
-  print(("%-52s %14.0f"):format("one run", measure.median(ours)))
-  print(("%-52s %14.0f"):format("floor: a bare SQLite loop, commits", measure.median(bare)))
-  print(("%-52s %13.0f%%"):format("one run against the floor", 100 * measure.median(ratios)))
-  print(("%-52s %14.0f"):format("100 runs side by side", measure.median(many)))
+  report:section "Durable steps, synchronous = FULL"
+  report:add { name = "durable steps of one run", value = measure.median(ours), unit = "steps/s", beside = "commits of a bare SQLite loop",
+    floor = measure.median(bare), ratio = measure.median(ratios), goal = "ratio", least = 0.9 }
+  report:add { name = "durable steps of 100 runs side by side", value = measure.median(many), unit = "steps/s", least = 50000 }
 end
 
 -- Parked runs ----------------------------------------------------------------------------
@@ -90,7 +89,7 @@ local function start_batch(rt, program, first, away)
   rt.parking:tidy()
 end
 
-local function parked()
+local function add_parked(report)
   local path = new_path()
   local program = compile "INPUT n\nSTATE list = [n]\nWAIT 1000000\n"
   local rt = assert(orchlua.runtime { store = path, config = checked, seed = 1 })
@@ -105,11 +104,11 @@ local function parked()
   local away = held_since(before, PARKED)
   rt:close()
   local size = io.popen("cat " .. path .. "* | wc -c"):read "n"
-  print(("\n%-52s %14s"):format(("%d runs that wait, each"):format(PARKED), ""))
-  print(("%-52s %8.0f bytes"):format("in memory", held))
-  print(("%-52s %8.0f bytes"):format("in memory, put away", math.max(0, away)))
-  print(("%-52s %8.0f bytes"):format("in the store", size / PARKED))
-  print(("%-52s %8.1f µs"):format("from its start until it is put away", seconds / math.max(1, PARKED - BATCH) * 1e6))
+  report:section(("%d runs that wait in one store, each"):format(PARKED))
+  report:add { name = "a parked run in memory", value = held, unit = "bytes", most = 2048 }
+  report:add { name = "a parked run in memory, put away", value = math.max(0, away), unit = "bytes", most = 16 }
+  report:add { name = "a parked run in the store", value = size / PARKED, unit = "bytes" }
+  report:add { name = "a run from its start until it is put away", value = seconds / math.max(1, PARKED - BATCH) * 1e6, unit = "µs" }
 end
 
 -- Resume -----------------------------------------------------------------------------------
@@ -132,7 +131,7 @@ local function resume_seconds(path)
   local copy = folder .. "/resumed.db"
   os.execute(("rm -f %s*; cp %s %s"):format(copy, path, copy))
   local from = clock()
-  local pipe = io.popen(("LUA_PATH='build/compiled/?.lua;build/compiled/?/init.lua;;' %s bench/resumed.lua %s"):format(arg[-1] or "lua5.4", copy))
+  local pipe = io.popen(("%s bench/resumed.lua %s"):format(arg[-1] or "lua5.4", copy))
   assert(pipe:read "l" == "next")
   local seconds = clock() - from
   pipe:close()
@@ -140,7 +139,7 @@ local function resume_seconds(path)
 end
 
 -- The command itself, store included, beside Lua that does nothing.
-local function starts()
+local function add_starts(report)
   local program = folder .. "/hello.dsl"
   local file = assert(io.open(program, "w"))
   file:write 'RETURN "hello"\n'
@@ -154,25 +153,29 @@ local function starts()
     assert(os.execute((arg[-1] or "lua5.4") .. " -e ''"))
     bare[i] = clock() - from
   end
-  print(("%-52s %11.1f ms (Lua alone %.1f ms)"):format("\norchlua hello.dsl, from exec to exit", measure.median(ours) * 1000, measure.median(bare) * 1000))
+  report:add { name = "orchlua hello.dsl, from exec to exit", value = measure.median(ours) * 1000, unit = "ms", beside = "Lua alone",
+    floor = measure.median(bare) * 1000, most = 15 }
 end
 
-local function resumes()
-  print(("\n%-52s %14s"):format("resume, from exec until the next agent is asked", "ms"))
+local function add_resumes(report)
+  report:section "From exec"
   local medians = {}
   for _, count in ipairs { 1000, STEPS } do
     local path, times = prepare(count), {}
     for i = 1, measure.ROUNDS do times[i] = resume_seconds(path) end
     medians[#medians + 1] = measure.median(times)
-    print(("%-52s %14.1f"):format(("with %d steps behind it"):format(count), measure.median(times) * 1000))
   end
-  print(("%-52s %14.2f"):format("ratio", medians[2] / medians[1]))
+  report:add { name = "resume until the next agent is asked, 1,000 steps behind", value = medians[1] * 1000, unit = "ms", most = 30 }
+  report:add { name = ("resume, %d steps behind"):format(STEPS), value = medians[2] * 1000, unit = "ms", most = 30 }
+  report:add { name = "the longer against the shorter", value = medians[2] / medians[1], unit = "×", most = 1.5 }
 end
 
-return function()
-  steps()
-  parked()
-  resumes()
-  starts()
+--- Adds what is measured on a store.
+---@param report table
+return function(report)
+  add_steps(report)
+  add_parked(report)
+  add_resumes(report)
+  add_starts(report)
   os.execute("rm -rf " .. folder)
 end

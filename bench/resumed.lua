@@ -1,6 +1,8 @@
 -- One resume, for `bench/durable.lua`: says when the agent of the next step is asked.
 --   lua5.4 bench/resumed.lua STORE
 
+dofile "build/orchlua.luac" -- as the command does
+
 local config = require "orchlua.config"
 local orchlua = require "orchlua"
 

@@ -6,17 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int with_traceback(lua_State *L)
+static lua_State *L;
+
+/* The command ends without closing its state; here the collector is to have its last word. */
+static void close_state(void) { lua_close(L); }
+
+static int with_traceback(lua_State *raised)
 {
-  luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  luaL_traceback(raised, raised, lua_tostring(raised, 1), 1);
   return 1;
 }
 
 int main(int argc, char **argv)
 {
   if (argc < 2) return 2;
-  lua_State *L = luaL_newstate();
-  if (L == NULL) return 2;
+  L = luaL_newstate();
+  if (L == NULL || atexit(close_state) != 0) return 2;
   luaL_openlibs(L);
   lua_createtable(L, argc, 1);
   for (int i = 0; i < argc; i++) {
@@ -29,6 +34,5 @@ int main(int argc, char **argv)
   for (int i = 2; !bad && i < argc; i++) lua_pushstring(L, argv[i]);
   bad = bad || lua_pcall(L, argc - 2, 0, -(argc - 2) - 2);
   if (bad) fprintf(stderr, "%s\n", lua_tostring(L, -1));
-  lua_close(L);
   return bad ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -48,10 +48,6 @@ local function named_value(text)
   return nil, ("expected NAME=VALUE, and got `%s`"):format(text)
 end
 
-local function named(command, name, description)
-  command:argument(name, description)
-end
-
 local function store_option(command)
   command:option("--store", "Where runs are kept: a file, or :memory: (default: $ORCHLUA_STORE, else a file of yours)."):argname "PATH"
 end
@@ -135,55 +131,65 @@ local function prune_options(command)
   command:option("--limit", "At most so many, the latest."):argname "N":convert(whole(1)):default "50"
 end
 
--- Commands on runs of the store: what each takes.
-local on_runs = {
-  { "runs", "List the runs of the store.", prune_options },
-  { "show", "One run: how it stands, where, and what its names hold." },
-  { "trace", "One run's time-line: each step with its time, tries and tokens." },
-  { "signal", "Hand a run a message that an AWAIT takes.", function(command)
-    command:argument("name", "The signal's name, as in AWAIT … FROM NAME."):argname "NAME"
-    command:argument("value", "Its value: JSON, or else text (default null)."):argname "JSON":args "?"
-  end },
-  { "cancel", "End a run: its FINALLY blocks run, what is in flight is cut off.", function(command)
-    command:option("--reason", "Why, for the record.")
-  end },
-}
+local function signal_options(command)
+  command:argument("name", "The signal's name, as in AWAIT … FROM NAME."):argname "NAME"
+  command:argument("value", "Its value: JSON, or else text (default null)."):argname "JSON":args "?"
+end
 
-local function add_commands_on_runs(main)
-  for _, entry in ipairs(on_runs) do
-    local command = main:command(entry[1], entry[2])
-    if entry[1] ~= "runs" then named(command, "run", "The run's id.") end
-    if entry[3] then entry[3](command) end
+local function cancel_options(command)
+  command:option("--reason", "Why, for the record.")
+end
+
+local function check_options(command)
+  command:argument("files", "Programs: .dsl or .md files, or - for standard input."):argname "FILE":args "+"
+  command:option("--format", "How they are shown."):choices { "human", "json" }:default "human"
+  command:option("--config", "The configuration, for what agents and events it knows."):argname "F.lua"
+end
+
+local function patterns_options(command)
+  command:argument("name", "A pattern's name."):argname "NAME":args "?"
+  command:option("--config", "The configuration, for patterns of its own."):argname "F.lua"
+  output_option(command)
+end
+
+-- The options of a command on runs of the store: its own, and those that all have.
+local function on_runs(name, own)
+  return function(command)
+    if name ~= "runs" then command:argument("run", "The run's id.") end
+    if own then own(command) end
     store_option(command)
     output_option(command)
   end
-  main:command_target "command"
 end
 
-local function parser()
+-- The commands, in the order of the help: name, what it does, its options.
+local COMMANDS = {
+  { "run", "Run a program: the same as orchlua FILE.", run_options },
+  { "check", "Show errors and warnings; run nothing. Exit status 2 on errors.", check_options },
+  { "resume", "Go on with a run after a crash, a stop or a failure.", resume_options },
+  { "runs", "List the runs of the store.", on_runs("runs", prune_options) },
+  { "show", "One run: how it stands, where, and what its names hold.", on_runs "show" },
+  { "trace", "One run's time-line: each step with its time, tries and tokens.", on_runs "trace" },
+  { "signal", "Hand a run a message that an AWAIT takes.", on_runs("signal", signal_options) },
+  { "cancel", "End a run: its FINALLY blocks run, what is in flight is cut off.", on_runs("cancel", cancel_options) },
+  { "patterns", "List the pattern libraries, or show one with its parameters.", patterns_options },
+}
+
+-- A parser of one command, which is made in no time, or of all.
+local function parser(only)
   local main = argparse("orchlua", "Runs programs that orchestrate agents.")
   main:usage(USAGE)
   main:flag("--version", "Show the version.")
   main:require_command(true)
   main:command_target "command"
-  run_options(main:command("run", "Run a program: the same as orchlua FILE."))
-  local check = main:command("check", "Show errors and warnings; run nothing. Exit status 2 on errors.")
-  check:argument("files", "Programs: .dsl or .md files, or - for standard input."):argname "FILE":args "+"
-  check:option("--format", "How they are shown."):choices { "human", "json" }:default "human"
-  check:option("--config", "The configuration, for what agents and events it knows."):argname "F.lua"
-  resume_options(main:command("resume", "Go on with a run after a crash, a stop or a failure."))
-  add_commands_on_runs(main)
-  local patterns = main:command("patterns", "List the pattern libraries, or show one with its parameters.")
-  patterns:argument("name", "A pattern's name."):argname "NAME":args "?"
-  patterns:option("--config", "The configuration, for patterns of its own."):argname "F.lua"
-  output_option(patterns)
+  for _, entry in ipairs(COMMANDS) do
+    if not only or only == entry[1] then entry[3](main:command(entry[1], entry[2])) end
+  end
   return main
 end
 
-local known = {
-  run = true, check = true, runs = true, show = true, trace = true, resume = true, signal = true, cancel = true, patterns = true,
-  ["--help"] = true, ["-h"] = true, ["--version"] = true,
-}
+local known = { ["--help"] = true, ["-h"] = true, ["--version"] = true }
+for _, entry in ipairs(COMMANDS) do known[entry[1]] = true end
 
 -- `orchlua FILE …` is `orchlua run FILE …`.
 local function with_command(argv)
@@ -199,10 +205,10 @@ end
 ---@return integer? status   the exit status then
 function M.parse(argv)
   if #argv == 0 then return nil, parser():get_help(), 2 end
-  local main = parser()
-  if argv[1] == "--help" or argv[1] == "-h" then return nil, main:get_help() .. "\n\n" .. RUN_EXAMPLES, 0 end
+  if argv[1] == "--help" or argv[1] == "-h" then return nil, parser():get_help() .. "\n\n" .. RUN_EXAMPLES, 0 end
   if argv[1] == "--version" then return nil, VERSION, 0 end
   local words = with_command(argv)
+  local main = parser(words[1])
   for i = 2, #words do
     if words[i] == "--version" then return nil, VERSION, 0 end
     if words[i] == "--help" or words[i] == "-h" then return nil, M.help(main, words[1]), 0 end

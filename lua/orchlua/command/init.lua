@@ -6,8 +6,14 @@ local core = require "orchlua.core"
 
 local M = {}
 
+-- Loading makes no garbage worth a collection; then none keeps anybody waiting long.
 local function subcommand(name)
-  return function(options) return require("orchlua.command." .. name).main(options) end
+  return function(options)
+    local command = require("orchlua.command." .. name)
+    collectgarbage "incremental"
+    collectgarbage "restart"
+    return command.main(options)
+  end
 end
 
 local subcommands = {}
@@ -23,7 +29,6 @@ function M.main(argv)
     return status
   end
   core.loop.allow_files()
-  collectgarbage "incremental" -- no collection keeps anybody waiting long
   return subcommands[options.command](options)
 end
 
