@@ -292,6 +292,10 @@ RETURN ROUND(TIMESTAMP() - t)
     assert.equal(5, r.result)
   end)
 
+  it("gives the iterations of a range their positions", function()
+    assert.equal("[[0,2],[1,3]]", text "STATE o = []\nPARALLEL:\n  FOREACH i, n IN RANGE(2, 4):\n    APPEND o [i, n]\nRETURN o")
+  end)
+
   it("holds at most `limit` at a time, in order", function()
     assert.equal("[0,1,2,3,4]", text([[
 STATE started = []

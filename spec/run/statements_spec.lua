@@ -44,6 +44,14 @@ RETURN out
     assert.equal('["0x","1y"]', text 'STATE o = []\nFOREACH i, v IN ["x", "y"]:\n  APPEND o i + v\nRETURN o')
     assert.equal("[3,5,7]", text "STATE o = []\nFOREACH i IN RANGE(3, 9, 2):\n  APPEND o i\nRETURN o")
     assert.equal("[3,2,1]", text "STATE o = []\nFOREACH i IN RANGE(3, 0, -1):\n  APPEND o i\nRETURN o")
+    assert.equal("[[0,3],[1,4],[0,0],[1,1]]", text([[
+STATE o = []
+FOREACH i, n IN RANGE(3, 5):
+  APPEND o [i, n]
+FOREACH i, n IN RANGE(2):
+  APPEND o [i, n]
+RETURN o
+]]))
   end)
 
   it("fix the list when they start", function()
