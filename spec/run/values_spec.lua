@@ -40,6 +40,7 @@ describe("numbers", function()
     assert.equal("9007199254740993", eval "9007199254740992 + 1")
     assert.equal("3037000499", eval "9223372030926249001 / 3037000499")
     assert.equal("-9223372036854775808", eval "-9223372036854775807 - 1")
+    assert.equal("-9223372036854775808", eval "-9223372036854775808")
   end)
 
   it("are the only kind that arithmetic takes", function()

@@ -32,7 +32,8 @@ function value.String(_, node) return quote(node.value), "string" end
 
 function value.Number(_, node)
   local bounds = kinds.constant_bounds(node.value)
-  if math.type(node.value) == "integer" then return tostring(node.value), "number", false, bounds end
+  -- Lua reads the digits of the least integer as a double: `%q` writes it in hexadecimal.
+  if math.type(node.value) == "integer" then return ("%q"):format(node.value), "number", false, bounds end
   local digits = ("%.17g"):format(node.value)
   return digits:find "[.e]" and digits or digits .. ".0", "number", false, bounds
 end
