@@ -360,7 +360,7 @@ end
 function statement.Send(self, strand, node, scope)
   if node.options then
     local options, data = value(node.options, scope), values.object()
-    if kind(options) ~= "object" or not options.fields.to or not options.fields.message then raise "type" end
+    if kind(options) ~= "object" or options.fields.to == nil or options.fields.message == nil then raise "type" end
     for _, key in ipairs(options.keys) do values.set(data, ({ to = "agent_id", message = "prompt" })[key] or key, options.fields[key]) end
     return emit(self, strand, "completion:async", data)
   end

@@ -156,7 +156,8 @@ local function loop_head(self)
   local list = kind == "range" and ("RANGE(%d)"):format(self:int(1, 3)) or ("%s"):format(self:expression(kind, 1))
   if kind == "range" and self:chance(0.4) then list = self:pick { "RANGE(3, 0, -1)", "RANGE(0.5, 2)", "RANGE(1, 2, 0.5)" } end
   if kind ~= "range" and kind ~= "obj" then list = ("SLICE(%s, 0, 3)"):format(list) end
-  local var = self:chance(0.1) and self:name "num" or self:fresh "x"
+  local hidden = self:chance(0.1) and self:name "num"
+  local var = hidden and hidden ~= "FOREACH_INDEX" and hidden or self:fresh "x"
   local item = kind == "range" and "num" or kind == "obj" and "str" or kind == "arr" and "num" or "any"
   if self:chance(0.3) then
     local key = self:fresh "key"
@@ -216,7 +217,7 @@ function Programs:seconds()
 end
 
 define("wait", 5, function(self)
-  if self:chance(0.05) then return self:line("WAIT %s", self:deep "num") end
+  if self:chance(0.05) then return self:line("WAIT %s", self:expression("num", 0)) end
   self:line("WAIT %s", self.quick and "0.00" .. self:int(1, 9) or self:seconds())
 end)
 
@@ -394,7 +395,9 @@ function M.generate(seed, options)
     self:line("STATE %s = %s", name[1], self:expression(name[2], 0))
     table.insert(self.scope, { name = name[1], kind = name[2], assign = true })
   end
-  while self.left > 0 do self:block(3) end
+  while self.left > 0 do
+    if self:chance(0.3) then self:block(2) else statement.try(self) end
+  end
   if self:chance(0.7) then self:line "RETURN [n1, n2, s1, a1, a2, o1, o2, b1, v1, v2, slots]" end
   return table.concat(self.lines, "\n") .. "\n"
 end

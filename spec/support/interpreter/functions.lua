@@ -29,8 +29,10 @@ end
 local function elements(v)
   takes(v, "array", "object")
   local items, keys = {}, {}
-  for i, item in ipairs(v.items or v.keys) do
-    items[i], keys[i] = v.items and item or v.fields[item], v.items and i - 1 or item
+  if v.items then
+    for i, item in ipairs(v.items) do items[i], keys[i] = item, i - 1 end
+  else
+    for i, key in ipairs(v.keys) do items[i], keys[i] = v.fields[key], key end
   end
   return items, keys
 end
@@ -341,7 +343,8 @@ local function extreme(better)
     for _, i in ipairs(comparable(keys)) do
       if not best or better(keys[i], keys[best]) then best = i end
     end
-    return best and items[best] or null
+    if not best then return null end
+    return items[best]
   end
 end
 

@@ -334,9 +334,13 @@ end
 
 -- Agents -----------------------------------------------------------------------------------------------
 
-local function outcome_of(agent, prompt, timeout)
-  if timeout and timeout < agent.latency then return timeout, TIMER, nil, { type = "timeout" } end
-  local text, err = agent.answer(prompt)
+local function outcome_of(agent, request)
+  local timeout = request.timeout
+  if timeout and timeout < agent.latency then
+    local message = ("`%s` gave no answer in %s s"):format(request.agent_id, values.number_text(timeout))
+    return timeout, TIMER, nil, { type = "timeout", message = message }
+  end
+  local text, err = agent.answer(request.prompt)
   return agent.latency, REPLY, text, err
 end
 
@@ -391,8 +395,7 @@ end
 function World:ask(strand, request)
   self:request(strand, request)
   if request.task_id == nil or request.task_id == null then request.task_id = request.key end
-  local seconds, class, text, err = outcome_of(self.agents[request.agent_id], request.prompt, request.timeout)
-  -- It is sent when nothing is ready any more.
+  local seconds, class, text, err = outcome_of(self.agents[request.agent_id], request)
   request.due = self:after(seconds, class, function() answered(self, request, reply_of(request, text, err), err) end)
 end
 

@@ -7,15 +7,15 @@ local run = require "spec.support.run"
 
 local M = {}
 
--- What an error says in words is the product's own matter.
-local function without_words(text)
-  return (text:gsub('"message":"[^"]*"', '"message":"…"'))
+-- What an error says in words is the product's own matter, and when an entity was made.
+local function comparable(text)
+  return (text:gsub('"message":"[^"]*"', '"message":"…"'):gsub(',"created_at":[%d.]+,"updated_at":[%d.]+', ""))
 end
 
 local function json_of(v, encode)
   if v == nil then return "nothing" end
   local ok, text = pcall(encode, v)
-  return ok and text and without_words(text) or "no JSON"
+  return ok and text and comparable(text) or "no JSON"
 end
 
 --- What came of a run of the product, as texts by name.

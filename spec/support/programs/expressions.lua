@@ -73,7 +73,10 @@ local function add(kind, template, ...)
     for i, part in ipairs(parts) do
       if type(part) == "function" then made[i] = part(self, depth) else made[i] = self:expression(part, depth) end
     end
-    return (template:gsub("%$(%d)", function(n) return made[tonumber(n)] end))
+    return (template:gsub("%$(%d)(%.?)", function(n, dot)
+      local part = made[tonumber(n)]
+      return dot == "." and part:find "^-?%d" and "(" .. part .. ")." or part .. dot
+    end))
   end)
 end
 
