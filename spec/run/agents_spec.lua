@@ -292,6 +292,20 @@ RETURN ROUND(TIMESTAMP() - t)
     assert.equal(5, r.result)
   end)
 
+  it("lets no other branch run between an error and its CATCH", function()
+    assert.equal("11", text [[
+STATE total = 0
+PARALLEL:
+  BRANCH a:
+    TRY:
+      STATE before = total
+      FAIL "no wait"
+    CATCH: UPDATE total = before + 1
+  BRANCH b: UPDATE total = total + 10
+RETURN total
+]])
+  end)
+
   it("gives the iterations of a range their positions", function()
     assert.equal("[[0,2],[1,3]]", text "STATE o = []\nPARALLEL:\n  FOREACH i, n IN RANGE(2, 4):\n    APPEND o [i, n]\nRETURN o")
   end)

@@ -214,6 +214,13 @@ describe("the step limit", function()
     assert.equal(3, e.line)
   end)
 
+  it("stops loops in which every turn raises an error that is taken", function()
+    local e = run.failure("STATE i = 0\nWHILE true:\n  TRY: FAIL i\n  CATCH: UPDATE i = i + 1", { max_steps = 5000 })
+    assert.equal("limit", e.type)
+    assert.equal(3, e.line)
+    assert.equal("900", text("STATE i = 0\nWHILE i < 900:\n  TRY: FAIL i\n  CATCH: UPDATE i = i + 1\nRETURN i", { max_steps = 1000 }))
+  end)
+
   it("counts anew after each wait", function()
     assert.equal("30", text("STATE n = 0\nFOREACH i IN RANGE(30):\n  FOREACH j IN RANGE(900):\n    STATE x = j\n  WAIT 1\n  UPDATE n = n + 1\nRETURN n", { max_steps = 1000 }))
   end)

@@ -65,7 +65,7 @@ function M.new(kind, options)
     max_steps = options.max_steps or M.MAX_STEPS, recording = false, keeps = false,
     status = "running", branches = {}, branch_count = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, spare_row = false, readings = false, replay = false,
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, caught = false, row = false, spare_row = false, readings = false, replay = false,
     flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = budget.nothing(), budgets = false, terms = {}, memories = nil, signal_count = 0,
   }, kind)
@@ -126,6 +126,13 @@ function Run:wake(branch, v)
   self.awake = true
 end
 
+-- Has the branch that was running go on before any other: it has not waited.
+local function go_on(self, branch, v)
+  local first = self.ready_first - 1
+  self.ready_first, self.ready[first] = first, branch
+  branch.value, self.caught, self.awake = v, branch, true
+end
+
 -- Takes the branch that has been ready longest; with the last one taken the run is not
 -- awake any more, unless that one wakes another.
 local function next_ready(self)
@@ -140,11 +147,23 @@ local function next_ready(self)
   return branch
 end
 
+local function too_many_steps(self)
+  return errors.new("limit", ("more than %d loop turns without a wait"):format(self.max_steps),
+    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" })
+end
+
+-- Loop turns are counted from a wait on; an error that a TRY takes is no wait.
+local function begin_turns(self, branch)
+  if self.caught == branch then self.caught = false else self.charged = 0 end
+  self.granted = self.slice
+end
+
 local function resume_branches(self)
   for _ = 1, RESUMES_AT_ONCE do
     local branch = next_ready(self)
     if not branch then return end
-    self.current, self.charged, self.granted = branch, 0, self.slice
+    self.current = branch
+    begin_turns(self, branch)
     local v = branch.value
     branch.value = nil
     local operation, site, a, b, c = branch.unit.fn(branch.frame, v, self)
@@ -155,16 +174,32 @@ local function resume_branches(self)
   end
 end
 
+-- An error in the branch that runs. It counts as a turn of a loop, so that no loop of
+-- errors goes on for ever.
+local function raised(self, failed)
+  self.charged = self.charged + self.granted - self.slice + 1
+  local err = self.charged > self.max_steps and not failed.error.uncatchable and too_many_steps(self) or failed.error
+  self:throw(self.current, err, failed.site, nil, true)
+end
+
+-- Somebody wants the run to stop in the middle of its work.
+local function interruption(self)
+  if not self.interrupted or not self.interrupted() then return nil end
+  return errors.new("interrupted", "stopped in the middle of its work", { uncatchable = true })
+end
+
+-- Returns after so many errors too, awake still, so that the world has its turn.
 local function resume_all(self)
-  repeat
+  for _ = 1, RESUMES_AT_ONCE do
     local ok, failed = xpcall(resume_branches, self.on_error, self)
-    if not ok then
-      if not failed.site then error(failed.trace, 0) end
-      self.operating = nil
-      if failed.error.type == "interrupted" then return self:stop(failed.error) end
-      self:throw(self.current, failed.error, failed.site)
-    end
-  until ok
+    if ok then return end
+    if not failed.site then error(failed.trace, 0) end
+    self.operating = nil
+    if failed.error.type == "interrupted" then return self:stop(failed.error) end
+    raised(self, failed)
+  end
+  local stopping = interruption(self)
+  if stopping then self:stop(stopping) end
 end
 
 --- Stops here: what the run did since its last row is as if it had not been.
@@ -306,8 +341,8 @@ function Run:located(err, site)
 end
 
 --- Raises an error in a branch at a site: its TRY takes it, or the branch has failed.
---- `asked` is the request that failed there, for a resume.
-function Run:throw(branch, err, site, asked)
+--- `asked` is the request that failed there, for a resume; `running`: it is the branch that runs.
+function Run:throw(branch, err, site, asked, running)
   if branch.wait then self:forget_wait(branch) end
   branch.site = site
   self:located(err, site)
@@ -316,7 +351,7 @@ function Run:throw(branch, err, site, asked)
   if place.handler and not err.uncatchable and not (self.leaving and self.leaving.status == "failed") then
     branch.frame[1] = place.handler
     branch.failed_children = nil
-    return self:wake(branch, failure.to_value(err))
+    return (running and go_on or self.wake)(self, branch, failure.to_value(err))
   end
   branch.failure, branch.failed_request = err, asked
   if branch == self.main then
@@ -503,25 +538,19 @@ function Run:random()
   return number
 end
 
-local function too_many_steps(self)
-  errors.raise("limit", ("more than %d loop turns without a wait"):format(self.max_steps),
-    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" })
-end
-
 --- Counts elements that a collection function looks at as loop turns.
 function Run:charge(count)
   self.charged = self.charged + count
-  if self.charged + self.granted - self.slice > self.max_steps then too_many_steps(self) end
+  if self.charged + self.granted - self.slice > self.max_steps then error(too_many_steps(self), 0) end
 end
 
 --- Grants a loop its next turns.
 ---@return integer turns
 function Run:more()
-  if self.interrupted and self.interrupted() then
-    errors.raise("interrupted", "stopped in the middle of its work", { uncatchable = true })
-  end
+  local stopping = interruption(self)
+  if stopping then error(stopping, 0) end
   local left = self.max_steps - self.charged - self.granted
-  if left <= 0 then too_many_steps(self) end
+  if left <= 0 then error(too_many_steps(self), 0) end
   local turns = math.min(left, SLICE)
   self.granted = self.granted + turns
   return turns - 1
