@@ -451,6 +451,29 @@ describe("the end of a run", function()
     assert.equal('{"vote":"yes","n":1}', '{"vote":"yes","n":1}')
   end)
 
+  it("cuts off no FINALLY that runs, nor what is nested in it", function()
+    for _, cleaning in ipairs {
+      'TRY:\n        WAIT 5\n        APPEND log "clean"\n      FINALLY: APPEND log "up"',
+      'PARALLEL:\n        BRANCH:\n          WAIT 5\n          APPEND log "clean"\n      APPEND log "up"',
+      'EVENT orchestration:request_termination {reason: "once more"}\n      APPEND log "clean"\n      APPEND log "up"',
+    } do
+      local r = run.run(([[
+STATE log = []
+PARALLEL:
+  BRANCH:
+    TRY: WAIT 2
+    FINALLY:
+      %s
+    APPEND log "never"
+  BRANCH:
+    WAIT 3
+    RETURN 1
+]]):format(cleaning))
+      assert.equal('["clean","up"]', value.text(r:names().log), cleaning)
+      assert.is_true(r.duration < 10, cleaning)
+    end
+  end)
+
   it("on cancel runs FINALLY, for 30 s at most", function()
     local r, rt = run.start('STATE log = []\nTRY:\n  WAIT 1000\nFINALLY:\n  WAIT 5\n  APPEND log "clean"', {})
     rt:loop { stop = function() rt:cancel(r.id, "enough") return true end }

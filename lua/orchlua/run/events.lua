@@ -283,6 +283,8 @@ builtin["orchestration:request_termination"] = function(run, branch, site, name,
   local reason = value.kind(data) == "object" and data.reason ~= nil and data.reason ~= null and value.text(data.reason) or nil
   branch.wait = { ending = true }
   run:leave { status = "cancelled", reason = reason, error = errors.new("cancelled", reason or "the program asked to be ended") }
+  -- In a FINALLY block, which goes on to its end.
+  if branch.wait and branch.wait.ending then run:wake(branch) end
 end
 
 builtin["optimization:async"] = function(run, branch, site, name, data)

@@ -394,13 +394,28 @@ function Run:leave(how)
   self.awake = true
 end
 
+-- The FINALLY block that a branch is in, if it is in one.
+local function finishing(self, branch)
+  local site = self.program.sites[branch.site or 0]
+  return site and site.finishing
+end
+
+-- Whether a branch around this one is in a FINALLY block.
+local function finishes_outside(self, branch)
+  local outer = branch.parent
+  while outer do
+    if finishing(self, outer) then return true end
+    outer = outer.parent
+  end
+  return false
+end
+
 -- A request of a FINALLY block that is running is not cut off.
 function Run:abandon_requests()
   local numbers = {}
   for number, request in pairs(self.requests) do
     local branch = request.awaited and self.branches[request.branch]
-    local site = branch and branch.site and self.program.sites[branch.site]
-    if not (site and site.finishing) then numbers[#numbers + 1] = number end
+    if not branch or not finishing(self, branch) and not finishes_outside(self, branch) then numbers[#numbers + 1] = number end
   end
   table.sort(numbers)
   for _, number in ipairs(numbers) do
@@ -416,17 +431,20 @@ end
 local ENDED = { fn = function() return "cancelled" end, names = {} }
 
 --- Cancels a branch, wherever it stands: its FINALLY blocks run, then it ends. One
---- whose children are alive is cancelled after them; a FINALLY that runs is not cut off.
+--- whose children are alive is cancelled after them. A FINALLY that runs is not cut off,
+--- nor its children.
 function Run:cancel_branch(branch)
+  if finishes_outside(self, branch) then return end
+  local finally = finishing(self, branch)
+  if finally then
+    branch.frame[finally.key] = finally.exit
+    return
+  end
   if branch.children and branch.children.live > 0 then
     branch.children.closed = true
     return
   end
   local site = self.program.sites[branch.site or 0]
-  if site and site.finishing then
-    branch.frame[site.finishing.key] = site.finishing.exit
-    return
-  end
   if site and site.cancel then
     branch.frame[1] = site.cancel
   else
