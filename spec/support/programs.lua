@@ -217,8 +217,9 @@ function Programs:seconds()
 end
 
 define("wait", 5, function(self)
+  if self.independent then return self:line("WAIT 0.00%d", self:int(0, 9)) end
   if self:chance(0.05) then return self:line("WAIT %s", self:expression("num", 0)) end
-  self:line("WAIT %s", self.quick and "0.00" .. self:int(1, 9) or self:seconds())
+  self:line("WAIT %s", self:seconds())
 end)
 
 local agents = { "echo", "echo", "json", "list", "broken", "odd" }
@@ -236,7 +237,7 @@ local function use_reply(self, reply)
   local name = self:assignable "any"
   if name then
     self:line("STATE %s = %s", name.name, self:pick {
-      reply, reply .. ".output", reply .. ".result", reply .. "?.n", ('"{{%s}}"'):format(reply), ("[%s.success, %s.attempts]"):format(reply, reply),
+      reply, reply .. ".output", reply .. ".result", reply .. "?.n", ('"{{%s}}"'):format(reply), ("[%s.success, %s.request_id == null]"):format(reply, reply),
     })
   end
   local list = self:assignable "arr"
@@ -373,32 +374,53 @@ end
 local declared = {
   { "n1", "num" }, { "n2", "num" }, { "s1", "str" }, { "a1", "arr" }, { "a2", "arr" }, { "o1", "obj" }, { "o2", "obj" }, { "b1", "list" }, { "v1", "any" }, { "v2", "any" },
 }
-local constants = { { "c1", "num", "3" }, { "c2", "str", '"a,b"' }, { "c3", "arr", "[4, 1, 2.5]" }, { "c4", "obj", '{k1: 2, k2: [1, 2]}' } }
+-- What nobody changes; where the order of branches must not matter, each use is a copy.
+local constants = {
+  { "c1", "num", "3" }, { "c2", "str", '"a,b"' }, { "c3", "arr", "[4, 1, 2.5]", "SLICE(c3, 0)" }, { "c4", "obj", '{k1: 2, k2: "x"}', "MERGE(c4, {})" },
+}
 
---- The text of a random program.
----@param seed integer
----@param options? { independent: boolean?, quick: boolean? }   quick: it waits for milliseconds only
----@return string
-function M.generate(seed, options)
-  options = options or {}
-  local self = setmetatable({
-    state = seed * 0x9E3779B97F4A7C15 ~ 0x5DEECE66D, lines = {}, level = 0, scope = {}, where = { depth = 0 }, left = 45,
-    independent = options.independent, quick = options.quick,
-  }, Programs)
-  for _ = 1, 5 do self:next() end
+-- The last lines: everything is the result, in an order of its own.
+local function ending(self)
+  if self.independent then return self:line "RETURN [n1, n2, s1, a1, a2, o1, o2, b1, v1, v2, SORT(ENTRIES(slots), pair_ => pair_[0])]" end
+  if self:chance(0.7) then self:line "RETURN [n1, n2, s1, a1, a2, o1, o2, b1, v1, v2, slots]" end
+end
+
+local function declare(self)
   self:line "STATE slots = {}"
   for _, constant in ipairs(constants) do
     self:line("STATE %s = %s", constant[1], constant[3])
-    table.insert(self.scope, { name = constant[1], kind = constant[2], constant = true })
+    table.insert(self.scope, { name = self.independent and constant[4] or constant[1], kind = constant[2], constant = true })
   end
   for _, name in ipairs(declared) do
     self:line("STATE %s = %s", name[1], self:expression(name[2], 0))
     table.insert(self.scope, { name = name[1], kind = name[2], assign = true })
   end
+end
+
+local function body(self)
   while self.left > 0 do
     if self:chance(0.3) then self:block(2) else statement.try(self) end
   end
-  if self:chance(0.7) then self:line "RETURN [n1, n2, s1, a1, a2, o1, o2, b1, v1, v2, slots]" end
+end
+
+--- The text of a random program. An independent one never fails: it returns its error.
+---@param seed integer
+---@param options? { independent: boolean? }
+---@return string
+function M.generate(seed, options)
+  local self = setmetatable({
+    state = seed * 0x9E3779B97F4A7C15 ~ 0x5DEECE66D, lines = {}, level = 0, scope = {}, where = { depth = 0 }, left = 45,
+    independent = options and options.independent,
+  }, Programs)
+  for _ = 1, 5 do self:next() end
+  declare(self)
+  if self.independent then
+    self:nested("TRY:", { depth = -1 }, {}, function() body(self) end)
+    self:nested("CATCH fatal:", {}, {}, function() self:line "STATE v1 = [fatal.type, fatal.line]" end)
+  else
+    body(self)
+  end
+  ending(self)
   return table.concat(self.lines, "\n") .. "\n"
 end
 

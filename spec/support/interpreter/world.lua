@@ -85,13 +85,24 @@ function World:pause(strand, seconds)
   return value
 end
 
-function World:cancel(strand)
-  if strand.children and strand.children.live > 0 then
-    strand.children.closed = true
-    return
+-- Whether a strand around this one is in a FINALLY block.
+local function finishes_outside(strand)
+  local outer = strand.parent
+  while outer do
+    if outer.finishing > 0 then return true end
+    outer = outer.parent
   end
+  return false
+end
+
+function World:cancel(strand)
+  if finishes_outside(strand) then return end
   if strand.finishing > 0 then
     strand.cancel_later = true
+    return
+  end
+  if strand.children and strand.children.live > 0 then
+    strand.children.closed = true
     return
   end
   strand.cancelled = true
@@ -154,7 +165,7 @@ function World:leave(result)
   self.leaving = { result = values.copy(result) }
   self:after(FINALLY_SECONDS, TIMER, function() self:finish() end)
   for number, request in pairs(self.requests) do
-    if not (request.awaited and request.strand.finishing > 0) then
+    if not request.awaited or request.strand.finishing == 0 and not finishes_outside(request.strand) then
       self.requests[number] = nil
       if request.due then self:call_off(request.due) end
     end
@@ -375,7 +386,8 @@ local function answered(self, request, result, err)
     self.last = result
     if not request.quiet and not err then self.last = values.get(result, "result") end
   end
-  local raised = err and { type = err.type, message = err.message or "?", agent_id = request.agent_id, attempts = 1 }
+  local raised = err and { type = err.type, message = err.message or "?" }
+  if err and not request.quiet then raised.agent_id, raised.attempts = request.agent_id, 1 end
   if request.awaited then return self:wake(request.strand, result, request.raises and raised or nil) end
   if request.quiet then return end
   table.insert(request.home.messages, { agent_id = request.agent_id, reply = result, raises = request.on_error == "raise" and raised or nil })
@@ -450,7 +462,8 @@ function World:entity(strand, action, data, awaited)
   local type_name, id = values.text(values.get(data, "type") or "orchestration"), values.text(values.get(data, "id"))
   self.news[#self.news + 1] = function()
     local found, err = entity[action](self, type_name .. "/" .. id, data, type_name, id)
-    answered(self, request, err and null or values.copy(found), err)
+    request.agent_id, request.task_id = type_name .. "/" .. id, request.key
+    answered(self, request, err and reply_of(request, nil, err) or values.copy(found), err)
   end
 end
 

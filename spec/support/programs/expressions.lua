@@ -60,7 +60,8 @@ function Expressions:element(kind, depth, item_kind, plain)
   end
   local body = self:within({ { name = name, kind = item_kind } }, function() return self:expression(kind, depth) end)
   -- A bare expression whose one unknown name is the element.
-  if shape == 1 and not plain and body:find("%f[%w]" .. name .. "%f[%W]") and not body:find "[=]>" then return body end
+  local others = body:gsub("%f[%w]" .. name .. "%f[%W]", "")
+  if shape == 1 and not plain and others ~= body and not others:find "%f[%w]e%d" and not body:find "=>" then return body end
   return name .. " => " .. body
 end
 
@@ -73,9 +74,9 @@ local function add(kind, template, ...)
     for i, part in ipairs(parts) do
       if type(part) == "function" then made[i] = part(self, depth) else made[i] = self:expression(part, depth) end
     end
-    return (template:gsub("%$(%d)(%.?)", function(n, dot)
+    return (template:gsub("%$(%d)([?.]?)", function(n, dot)
       local part = made[tonumber(n)]
-      return dot == "." and part:find "^-?%d" and "(" .. part .. ")." or part .. dot
+      return dot ~= "" and part:find "^-?%d" and "(" .. part .. ")" .. dot or part .. dot
     end))
   end)
 end
