@@ -1,5 +1,6 @@
 -- Runs a random program compiled and interpreted, and says how they differ.
 
+local broken = require "spec.support.broken"
 local agents = require "spec.support.programs.agents"
 local core = require "orchlua.core"
 local interpreter = require "spec.support.interpreter"
@@ -54,6 +55,52 @@ end
 function M.both(text)
   local compiled = run.run(text, { agents = agents.configured(true), run_id = "r", name = "random.dsl" })
   return M.differences(M.of_run(compiled), M.of_interpreter(interpreter.run(text, agents.plain()))), compiled
+end
+
+-- Drives the program of a folder once; gives what the driver printed, or nil when it was killed.
+local function drive(folder, seconds, request, snapshots)
+  local pipe = io.popen(("%stimeout -s KILL %.3f %s spec/support/programs/driver.lua %s/run.db %s/random.dsl %s 2>%s/err; echo status=$?"):format(
+    snapshots and "SNAPSHOTS=1 " or "", seconds, broken.lua, folder, folder, request or "", folder))
+  local text = pipe:read "a"
+  pipe:close()
+  local code = tonumber(text:match "status=(%d+)%s*$")
+  if code == 137 then return nil end
+  if code ~= 0 then error(io.open(folder .. "/err"):read "a" .. "in " .. folder, 0) end
+  return text
+end
+
+-- How the n-th drive is broken: at a moment, in a call of an agent, or, in the end, not at all.
+local function breakage(n, draw)
+  if n > 12 then return 60 end
+  if draw(2) == 1 then return 0.02 + draw(60) / 1000 end
+  return 60, draw(6)
+end
+
+--- Drives a program on a store in a folder, killed at random, until it is done.
+---@return table seen, integer kills
+function M.driven(folder, text, seed)
+  local file = assert(io.open(folder .. "/random.dsl", "w"))
+  file:write(text)
+  file:close()
+  local function draw(n)
+    seed = seed * 6364136223846793005 + 1442695040888963407
+    return 1 + (seed >> 33) % n
+  end
+  for n = 1, 13 do
+    local seconds, request = breakage(n, draw)
+    local printed = drive(folder, seconds, request, seed % 2 == 0)
+    if printed then
+      local status, result = printed:match "^(%S+)\t([^\n]*)"
+      return { status = status, result = comparable(result) }, n - 1
+    end
+  end
+  error("the run never ended, in " .. folder, 0)
+end
+
+--- What the interpreter makes of a program, without its state.
+function M.interpreted(text)
+  local seen = M.of_interpreter(interpreter.run(text, agents.plain()))
+  return { status = seen.status, result = seen.result }
 end
 
 return M
