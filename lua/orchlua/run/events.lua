@@ -372,7 +372,9 @@ end
 local function as_error(asked, row)
   local err = row.error
   local agent_id = not asked.quiet and asked.agent_id or nil
-  return errors.new(err.type, err.message, { agent_id = agent_id, attempts = agent_id and row.attempts, status = err.status, hint = err.hint, fields = err.fields })
+  return errors.new(err.type, err.message, {
+    agent_id = agent_id, attempts = agent_id and row.attempts, status = err.status, hint = err.hint, fields = err.fields,
+  })
 end
 
 local function awaited_error(run, asked, branch, result, row)

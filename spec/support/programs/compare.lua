@@ -69,9 +69,12 @@ local function drive(folder, seconds, request, snapshots)
   return text
 end
 
+-- What is in flight in five crashes is given up, by design: so many are too many.
+local MOST_KILLS = 4
+
 -- How the n-th drive is broken: at a moment, in a call of an agent, or, in the end, not at all.
 local function breakage(n, draw)
-  if n > 12 then return 60 end
+  if n > MOST_KILLS then return 60 end
   if draw(2) == 1 then return 0.02 + draw(60) / 1000 end
   return 60, draw(6)
 end
@@ -86,7 +89,7 @@ function M.driven(folder, text, seed)
     seed = seed * 6364136223846793005 + 1442695040888963407
     return 1 + (seed >> 33) % n
   end
-  for n = 1, 13 do
+  for n = 1, MOST_KILLS + 1 do
     local seconds, request = breakage(n, draw)
     local printed = drive(folder, seconds, request, seed % 2 == 0)
     if printed then

@@ -34,5 +34,5 @@ if not known or known.status == "running" then
   runtime:loop()
 end
 local found = assert(runtime.store:find "r")
-print(found.status, found.outcome)
+print(found.status, found.outcome or "null")
 runtime:close()
