@@ -292,6 +292,24 @@ RETURN ROUND(TIMESTAMP() - t)
     assert.equal(5, r.result)
   end)
 
+  it("lets no other branch run between an error and its CATCH", function()
+    assert.equal("11", text [[
+STATE total = 0
+PARALLEL:
+  BRANCH a:
+    TRY:
+      STATE before = total
+      FAIL "no wait"
+    CATCH: UPDATE total = before + 1
+  BRANCH b: UPDATE total = total + 10
+RETURN total
+]])
+  end)
+
+  it("gives the iterations of a range their positions", function()
+    assert.equal("[[0,2],[1,3]]", text "STATE o = []\nPARALLEL:\n  FOREACH i, n IN RANGE(2, 4):\n    APPEND o [i, n]\nRETURN o")
+  end)
+
   it("holds at most `limit` at a time, in order", function()
     assert.equal("[0,1,2,3,4]", text([[
 STATE started = []
@@ -431,6 +449,29 @@ describe("the end of a run", function()
     assert.equal('{"status":"done"}', text 'EVENT agent:status {status: "done"}')
     assert.equal("null", text "STATE x = 1")
     assert.equal('{"vote":"yes","n":1}', '{"vote":"yes","n":1}')
+  end)
+
+  it("cuts off no FINALLY that runs, nor what is nested in it", function()
+    for _, cleaning in ipairs {
+      'TRY:\n        WAIT 5\n        APPEND log "clean"\n      FINALLY: APPEND log "up"',
+      'PARALLEL:\n        BRANCH:\n          WAIT 5\n          APPEND log "clean"\n      APPEND log "up"',
+      'EVENT orchestration:request_termination {reason: "once more"}\n      APPEND log "clean"\n      APPEND log "up"',
+    } do
+      local r = run.run(([[
+STATE log = []
+PARALLEL:
+  BRANCH:
+    TRY: WAIT 2
+    FINALLY:
+      %s
+    APPEND log "never"
+  BRANCH:
+    WAIT 3
+    RETURN 1
+]]):format(cleaning))
+      assert.equal('["clean","up"]', value.text(r:names().log), cleaning)
+      assert.is_true(r.duration < 10, cleaning)
+    end
   end)
 
   it("on cancel runs FINALLY, for 30 s at most", function()

@@ -31,6 +31,7 @@ RETURN MAP(found, e => e.id)
     local e = run.failure 'EVENT state:entity:create {id: "x"}\nEVENT state:entity:create {id: "x"}'
     assert.equal("entity", e.type)
     assert.equal(2, e.line)
+    assert.is_nil(e.agent_id)
   end)
 
   it("hold a copy, as PERSIST leaves it", function()

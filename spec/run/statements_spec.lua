@@ -44,6 +44,14 @@ RETURN out
     assert.equal('["0x","1y"]', text 'STATE o = []\nFOREACH i, v IN ["x", "y"]:\n  APPEND o i + v\nRETURN o')
     assert.equal("[3,5,7]", text "STATE o = []\nFOREACH i IN RANGE(3, 9, 2):\n  APPEND o i\nRETURN o")
     assert.equal("[3,2,1]", text "STATE o = []\nFOREACH i IN RANGE(3, 0, -1):\n  APPEND o i\nRETURN o")
+    assert.equal("[[0,3],[1,4],[0,0],[1,1]]", text([[
+STATE o = []
+FOREACH i, n IN RANGE(3, 5):
+  APPEND o [i, n]
+FOREACH i, n IN RANGE(2):
+  APPEND o [i, n]
+RETURN o
+]]))
   end)
 
   it("fix the list when they start", function()
@@ -204,6 +212,13 @@ describe("the step limit", function()
     local e = run.failure("STATE i = 0\nTRY:\n  WHILE true:\n    UPDATE i = 1\nCATCH:\n  RETURN 1", { max_steps = 5000 })
     assert.equal("limit", e.type)
     assert.equal(3, e.line)
+  end)
+
+  it("stops loops in which every turn raises an error that is taken", function()
+    local e = run.failure("STATE i = 0\nWHILE true:\n  TRY: FAIL i\n  CATCH: UPDATE i = i + 1", { max_steps = 5000 })
+    assert.equal("limit", e.type)
+    assert.equal(3, e.line)
+    assert.equal("900", text("STATE i = 0\nWHILE i < 900:\n  TRY: FAIL i\n  CATCH: UPDATE i = i + 1\nRETURN i", { max_steps = 1000 }))
   end)
 
   it("counts anew after each wait", function()

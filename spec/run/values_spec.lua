@@ -39,7 +39,14 @@ describe("numbers", function()
   it("stay exact where integers are", function()
     assert.equal("9007199254740993", eval "9007199254740992 + 1")
     assert.equal("3037000499", eval "9223372030926249001 / 3037000499")
+    for _, six in ipairs { "6", "x", "LENGTH(l)" } do
+      for _, two in ipairs { "2", "y" } do
+        local whole = ("%s / %s"):format(six, two)
+        assert.equal("9223372036854775804", eval("9223372036854775807 - " .. whole, 'STATE x = 6\nSTATE y = 2\nSTATE l = "sixsix"'), whole)
+      end
+    end
     assert.equal("-9223372036854775808", eval "-9223372036854775807 - 1")
+    assert.equal("-9223372036854775808", eval "-9223372036854775808")
   end)
 
   it("are the only kind that arithmetic takes", function()

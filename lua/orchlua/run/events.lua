@@ -289,6 +289,8 @@ builtin["orchestration:request_termination"] = function(run, branch, site, name,
   local reason = value.kind(data) == "object" and data.reason ~= nil and data.reason ~= null and value.text(data.reason) or nil
   branch.wait = { ending = true }
   run:leave { status = "cancelled", reason = reason, error = errors.new("cancelled", reason or "the program asked to be ended") }
+  -- In a FINALLY block, which goes on to its end.
+  if branch.wait and branch.wait.ending then run:wake(branch) end
 end
 
 builtin["optimization:async"] = function(run, branch, site, name, data)
@@ -375,7 +377,10 @@ end
 
 local function as_error(asked, row)
   local err = row.error
-  return errors.new(err.type, err.message, { agent_id = asked.agent_id, attempts = row.attempts, status = err.status, hint = err.hint, fields = err.fields })
+  local agent_id = not asked.quiet and asked.agent_id or nil
+  return errors.new(err.type, err.message, {
+    agent_id = agent_id, attempts = agent_id and row.attempts, status = err.status, hint = err.hint, fields = err.fields,
+  })
 end
 
 local function awaited_error(run, asked, branch, result, row)

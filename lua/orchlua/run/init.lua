@@ -68,7 +68,7 @@ function M.new(kind, options)
     limits = options.limits, room = options.limits.memory, recording = false, keeps = false,
     status = "running", branches = {}, branch_count = 0, branch_total = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, spare_row = false, readings = false, replay = false,
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, caught = false, row = false, spare_row = false, readings = false, replay = false,
     flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = budget.nothing(), budgets = false, terms = {}, memories = nil, signal_count = 0,
   }, kind)
@@ -138,6 +138,13 @@ function Run:wake(branch, v)
   self.awake = true
 end
 
+-- Has the branch that was running go on before any other: it has not waited.
+local function go_on(self, branch, v)
+  local first = self.ready_first - 1
+  self.ready_first, self.ready[first] = first, branch
+  branch.value, self.caught, self.awake = v, branch, true
+end
+
 -- Takes the branch that has been ready longest; with the last one taken the run is not
 -- awake any more, unless that one wakes another.
 local function next_ready(self)
@@ -152,11 +159,23 @@ local function next_ready(self)
   return branch
 end
 
+local function too_many_steps(self)
+  return limits.reached("steps", ("more than %d loop turns without a wait"):format(self.limits.steps),
+    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" })
+end
+
+-- Loop turns are counted from a wait on; an error that a TRY takes is no wait.
+local function begin_turns(self, branch)
+  if self.caught == branch then self.caught = false else self.charged = 0 end
+  self.granted = self.slice
+end
+
 local function resume_branches(self)
   for _ = 1, RESUMES_AT_ONCE do
     local branch = next_ready(self)
     if not branch then return end
-    self.current, self.charged, self.granted = branch, 0, self.slice
+    self.current = branch
+    begin_turns(self, branch)
     local v = branch.value
     branch.value = nil
     local operation, site, a, b, c = branch.unit.fn(branch.frame, v, self)
@@ -167,17 +186,33 @@ local function resume_branches(self)
   end
 end
 
+-- An error in the branch that runs. It counts as a turn of a loop, so that no loop of
+-- errors goes on for ever.
+local function raised(self, failed)
+  self.charged = self.charged + self.granted - self.slice + 1
+  local err = self.charged > self.limits.steps and not failed.error.uncatchable and too_many_steps(self) or failed.error
+  self:throw(self.current, err, failed.site, nil, true)
+end
+
+-- Somebody wants the run to stop in the middle of its work.
+local function interruption(self)
+  if not self.interrupted or not self.interrupted() then return nil end
+  return errors.new("interrupted", "stopped in the middle of its work", { uncatchable = true })
+end
+
+-- Returns after so many errors too, awake still, so that the world has its turn.
 local function resume_until_rest(self)
-  repeat
+  for _ = 1, RESUMES_AT_ONCE do
     local ok, failed = xpcall(resume_branches, self.on_error, self)
-    if not ok then
-      if type(failed) == "string" then return self:stop(self.ceiling:refused(self)) end -- Lua calls no handler when memory is refused
-      if not failed.site then error(failed.trace, 0) end
-      self.operating = nil
-      if failed.error.type == "interrupted" then return self:stop(failed.error) end
-      self:throw(self.current, failed.error, failed.site)
-    end
-  until ok
+    if ok then return end
+    if type(failed) == "string" then return self:stop(self.ceiling:refused(self)) end -- Lua calls no handler when memory is refused
+    if not failed.site then error(failed.trace, 0) end
+    self.operating = nil
+    if failed.error.type == "interrupted" then return self:stop(failed.error) end
+    raised(self, failed)
+  end
+  local stopping = interruption(self)
+  if stopping then self:stop(stopping) end
 end
 
 -- Turns that a branch has until it looks at its limits: none when memory is to be looked at.
@@ -332,8 +367,8 @@ function Run:located(err, site)
 end
 
 --- Raises an error in a branch at a site: its TRY takes it, or the branch has failed.
---- `asked` is the request that failed there, for a resume.
-function Run:throw(branch, err, site, asked)
+--- `asked` is the request that failed there, for a resume; `running`: it is the branch that runs.
+function Run:throw(branch, err, site, asked, running)
   if branch.wait then self:forget_wait(branch) end
   branch.site = site
   self:located(err, site)
@@ -342,7 +377,7 @@ function Run:throw(branch, err, site, asked)
   if place.handler and not err.uncatchable and not (self.leaving and self.leaving.status == "failed") then
     branch.frame[1] = place.handler
     branch.failed_children = nil
-    return self:wake(branch, failure.to_value(err))
+    return (running and go_on or self.wake)(self, branch, failure.to_value(err))
   end
   branch.failure, branch.failed_request = err, asked
   if branch == self.main then
@@ -385,13 +420,28 @@ function Run:leave(how)
   self.awake = true
 end
 
+-- The FINALLY block that a branch is in, if it is in one.
+local function finishing(self, branch)
+  local site = self.program.sites[branch.site or 0]
+  return site and site.finishing
+end
+
+-- Whether a branch around this one is in a FINALLY block.
+local function finishes_outside(self, branch)
+  local outer = branch.parent
+  while outer do
+    if finishing(self, outer) then return true end
+    outer = outer.parent
+  end
+  return false
+end
+
 -- A request of a FINALLY block that is running is not cut off.
 function Run:abandon_requests()
   local numbers = {}
   for number, request in pairs(self.requests) do
     local branch = request.awaited and self.branches[request.branch]
-    local site = branch and branch.site and self.program.sites[branch.site]
-    if not (site and site.finishing) then numbers[#numbers + 1] = number end
+    if not branch or not finishing(self, branch) and not finishes_outside(self, branch) then numbers[#numbers + 1] = number end
   end
   table.sort(numbers)
   for _, number in ipairs(numbers) do
@@ -407,17 +457,20 @@ end
 local ENDED = { fn = function() return "cancelled" end, names = {} }
 
 --- Cancels a branch, wherever it stands: its FINALLY blocks run, then it ends. One
---- whose children are alive is cancelled after them; a FINALLY that runs is not cut off.
+--- whose children are alive is cancelled after them. A FINALLY that runs is not cut off,
+--- nor its children.
 function Run:cancel_branch(branch)
+  if finishes_outside(self, branch) then return end
+  local finally = finishing(self, branch)
+  if finally then
+    branch.frame[finally.key] = finally.exit
+    return
+  end
   if branch.children and branch.children.live > 0 then
     branch.children.closed = true
     return
   end
   local site = self.program.sites[branch.site or 0]
-  if site and site.finishing then
-    branch.frame[site.finishing.key] = site.finishing.exit
-    return
-  end
   if site and site.cancel then
     branch.frame[1] = site.cancel
   else
@@ -529,26 +582,20 @@ function Run:random()
   return number
 end
 
-local function too_many_steps(self)
-  error(limits.reached("steps", ("more than %d loop turns without a wait"):format(self.limits.steps),
-    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" }), 0)
-end
-
 --- Counts elements that a collection function looks at as loop turns.
 function Run:charge(count)
   self.charged = self.charged + count
-  if self.charged + self.granted - self.slice > self.limits.steps then too_many_steps(self) end
+  if self.charged + self.granted - self.slice > self.limits.steps then error(too_many_steps(self), 0) end
   if count > SLICE then self.ceiling:look(self) end
 end
 
 --- Grants a loop its next turns.
 ---@return integer turns
 function Run:more()
-  if self.interrupted and self.interrupted() then
-    errors.raise("interrupted", "stopped in the middle of its work", { uncatchable = true })
-  end
+  local stopping = interruption(self)
+  if stopping then error(stopping, 0) end
   local left = self.limits.steps - self.charged - self.granted
-  if left <= 0 then too_many_steps(self) end
+  if left <= 0 then error(too_many_steps(self), 0) end
   self.ceiling:look(self)
   set_slice(self)
   local turns = math.min(left, SLICE)

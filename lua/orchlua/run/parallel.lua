@@ -90,7 +90,7 @@ local function start_iteration(run, parent, unit, list)
   local child = start_child(run, parent, unit, label)
   if unit.begin then return unit.begin(run, parent, child, position) end
   child.frame[unit.var] = found
-  if unit.key then child.frame[unit.key] = list.keys[position + 1] end
+  if unit.key then child.frame[unit.key] = list.keys and list.keys[position + 1] or position end
   if unit.index then child.frame[unit.index] = position end
 end
 

@@ -78,10 +78,12 @@ function M.try(self, node)
   -- when somebody outside takes it; else the run stops where it was raised.
   local passing = finally and caught_outside(self) and after_error.pc or (not finally and outer.handler or nil)
   local cancel = finally and after_cancel.pc or outer.cancel
-  local within_catch = { handler = passing, cancel = cancel, finally = finally or outer.finally, caught = outer.caught, inside = outer.inside }
+  local within_catch = {
+    handler = passing, cancel = cancel, finally = finally or outer.finally, caught = outer.caught, inside = outer.inside, finishing = outer.finishing,
+  }
   local within_body = {
     handler = catch and catch.pc or passing, cancel = cancel, finally = finally or outer.finally,
-    caught = catch ~= nil or outer.caught, inside = true,
+    caught = catch ~= nil or outer.caught, inside = true, finishing = outer.finishing,
   }
 
   under(self, within_body, node.body)
@@ -93,11 +95,12 @@ function M.try(self, node)
   self:place(done)
 end
 
--- A cancel does not cut a FINALLY block off: it changes what follows it.
+-- A cancel does not cut a FINALLY block off, nor what is nested in it: it changes what
+-- follows the outermost.
 local function finally_block(self, node, finally)
   local try = {}
   for key, field in pairs(self.try) do try[key] = field end
-  try.finishing = { key = finally.exit.key, exit = exit_through(finally, "cancel", go_on_cancelled) }
+  try.finishing = try.finishing or { key = finally.exit.key, exit = exit_through(finally, "cancel", go_on_cancelled) }
   under(self, try, node.finally)
 end
 

@@ -32,7 +32,8 @@ function value.String(_, node) return quote(node.value), "string" end
 
 function value.Number(_, node)
   local bounds = kinds.constant_bounds(node.value)
-  if math.type(node.value) == "integer" then return tostring(node.value), "number", false, bounds end
+  -- Lua reads the digits of the least integer as a double: `%q` writes it in hexadecimal.
+  if math.type(node.value) == "integer" then return ("%q"):format(node.value), "number", false, bounds end
   local digits = ("%.17g"):format(node.value)
   return digits:find "[.e]" and digits or digits .. ".0", "number", false, bounds
 end
@@ -321,7 +322,7 @@ local guards = {
   ["+"] = { "a + b", "(b >= 0) ~= (r >= a) or r - r ~= 0", "add" },
   ["-"] = { "a - b", "(b >= 0) ~= (r <= a) or r - r ~= 0", "subtract" },
   ["*"] = { "a * b", "not (a < 2147483648 and a > -2147483648 and b < 2147483648 and b > -2147483648)", "multiply" },
-  ["/"] = { "a / b", "r - r ~= 0 or a >= 9007199254740992 or a <= -9007199254740992", "divide" },
+  ["/"] = { "a / b", "not (r % 1 > 0) or a >= 9007199254740992 or a <= -9007199254740992", "divide" },
   ["%"] = { nil, nil, "remainder" },
 }
 
@@ -331,7 +332,6 @@ local by_constant = {
   ["+"] = { "a + b", "r < a" },
   ["-"] = { "a - b", "r > a" },
   ["*"] = { "a * b", "a > 4398046511104 or a < -4398046511104" },
-  ["/"] = { "a / b", "a >= 9007199254740992 or a <= -9007199254740992" },
 }
 local LARGEST_CONSTANT = 1048576
 
@@ -356,6 +356,13 @@ local function remainder(self, a, b, slow, helper)
   return result
 end
 
+-- The quotient of integers is one where it is whole; `b` is not 0, and no division by it overflows.
+local function quotient(self, a, b)
+  local result = self:let("0")
+  self:put(("if %s %% %s == 0 then %s = %s // %s else %s = %s / %s end"):format(a, b, result, a, b, result, a, b))
+  return result
+end
+
 -- Whether both sides are of a kind for certain.
 local function both(kind, left, right)
   return left.kind == kind and right.kind == kind and not left.nullable and not right.nullable
@@ -364,6 +371,7 @@ end
 local function arithmetic(self, node, left, right)
   local a, b = left.code, right.code
   local bounds = kinds.bounds(node.op, left.bounds, right.bounds)
+  if bounds and node.op == "/" then return quotient(self, a, b), bounds end
   if bounds then return self:let(("%s %s %s"):format(a, node.op, b)), bounds end
   local guard = guards[node.op]
   local helper = self:helper(guard[3])
@@ -372,6 +380,7 @@ local function arithmetic(self, node, left, right)
     return self:let(("%s(%s, %s%s)"):format(helper, a, b, node.op == "+" and ", run" or ""))
   end
   if node.op == "%" then return remainder(self, a, b, slow, helper) end
+  if node.op == "/" and small_constant(b) then return quotient(self, a, b) end
   return guarded(self, small_constant(b) and by_constant[node.op] or guard, a, b, slow, helper)
 end
 

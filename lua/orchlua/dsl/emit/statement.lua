@@ -226,6 +226,7 @@ local function foreach_range(self, node)
   self:is_assigned(var)
   local place = is_own_place(node) and var or self:hidden "position"
   counted_loop(self, node, place, self:read(count), function(position)
+    if node.key then self:assign(node.key.slot, position) end
     if place == var then return end
     local r = self:read(range)
     self:assign(var, plain and position or ("%s.first + %s * %s.step"):format(r, position, r))
