@@ -37,7 +37,7 @@ local function finish(diagnostics, text)
     if count[severity] <= SHOWN_AT_MOST then
       diagnostic.line, diagnostic.column = text:position(diagnostic.pos)
       diagnostic.excerpt = text:excerpt(diagnostic.pos, diagnostic.stop)
-      diagnostic.hint = type(hint) == "function" and hint() or hint
+      if type(hint) == "function" then diagnostic.hint = hint() end
       diagnostic.file = text.name
       shown[#shown + 1] = diagnostic
     end
