@@ -3,6 +3,7 @@
 #   make demo    a real orchestration on real files, with agents of your own machine
 #   make test    every spec                 make lint    luacheck, strict C with gcc and clang
 #   make asan    the specs under sanitizers make bench   figures beside their floors [ONLY=models|memory|durable]
+#   make fuzz    the compiler and the core's readers, fed what libFuzzer comes up with [TARGETS=… SECONDS=60]
 #   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
@@ -62,11 +63,11 @@ test:
 
 .PHONY: lint
 lint:
-	luacheck --quiet lua patterns spec bench tools/*.lua bin/orchlua examples
+	luacheck --quiet lua patterns spec bench fuzz tools/*.lua bin/orchlua examples
 	@for compiler in gcc clang; do \
 	  command -v $$compiler >/dev/null || { echo "lint: no $$compiler here, passed over"; continue; }; \
-	  echo "$$compiler: core/*.c"; \
-	  $$compiler $(STRICT) $$(pkg-config --cflags $(PKG)) -fsyntax-only core/*.c || exit 1; \
+	  echo "$$compiler: core/*.c fuzz/host.c"; \
+	  $$compiler $(STRICT) $$(pkg-config --cflags $(PKG)) -fsyntax-only core/*.c fuzz/host.c || exit 1; \
 	done
 
 # The specs under AddressSanitizer and UndefinedBehaviorSanitizer, leaks included.
@@ -78,6 +79,22 @@ asan:
 	@gcc $(STRICT) $(SANITIZE) $$(pkg-config --cflags lua5.4) spec/support/host.c -o $(A)/lua $$(pkg-config --libs lua5.4) -Wl,-E
 	@printf '#!/bin/sh\nexec "%s/$(A)/lua" "%s/bin/orchlua" "$$@"\n' '$(CURDIR)' '$(CURDIR)' > $(A)/orchlua
 	@tools/specs ORCHLUA=$(A)/orchlua $(subst build/lib,$(A)/lib,$(MODULES)) $(A)/lua $(BUSTED) $(SPECS)
+
+# The targets fuzz/*.lua, each for so many seconds, from the inputs in fuzz/corpus. Needs
+# clang, and its libFuzzer.
+TARGETS ?= $(sort $(basename $(notdir $(wildcard fuzz/*.lua))))
+SECONDS ?= 60
+F       := build/fuzz
+.PHONY: fuzz
+fuzz:
+	@tools/setup --fuzz
+	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -x c -fsanitize=fuzzer,address,undefined - -o /dev/null 2>/dev/null || \
+	  { echo "fuzz: no clang with libFuzzer here; on Debian: apt-get install clang libclang-rt-dev"; exit 1; }
+	@$(MAKE) --no-print-directory -s B=$(F) CC=clang CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' $(F)/host
+	@tools/fuzz $(SECONDS) $(TARGETS)
+
+$(B)/host: fuzz/host.c $(OBJECTS) Makefile
+	clang $(STRICT) $(SANITIZE) -fsanitize=fuzzer $$(pkg-config --cflags lua5.4) $< $(OBJECTS) -o $@ $$(pkg-config --libs lua5.4 $(LIBS)) -Wl,-E
 
 # Needs node and npm, and says so where they are missing.
 .PHONY: vendors

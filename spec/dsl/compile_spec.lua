@@ -65,6 +65,12 @@ describe("errors", function()
     assert.equal("`==` compares", hint "STATE x = 1\nIF x = 1: WAIT 1")
   end)
 
+  it("of names that are near no known one come without a hint", function()
+    local _, found = run.compile "STATE x = toE(1)\nSTATE y = [].qqqqqq(1)"
+    assert.same({ "there is no function `toE`", "there is no method `.qqqqqq()`" }, { found[1].message, found[2].message })
+    assert.same({}, { found[1].hint, found[2].hint })
+  end)
+
   it("are the first hundred, each with its hint, however many there are", function()
     local names, lines = {}, {}
     for i = 1, 3000 do names[i] = "b" .. i end

@@ -1,0 +1,2 @@
+STATE x = toE(1)
+STATE y = [].qqqqqq(1)
