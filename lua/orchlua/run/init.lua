@@ -159,6 +159,8 @@ local function resume_all(self)
   repeat
     local ok, failed = xpcall(resume_branches, self.on_error, self)
     if not ok then
+      -- Lua asks no message handler when memory has run out, so the locals are lost.
+      if type(failed) ~= "table" then return self:stop(errors.new("limit", tostring(failed))) end
       if not failed.site then error(failed.trace, 0) end
       self.operating = nil
       if failed.error.type == "interrupted" then return self:stop(failed.error) end
@@ -206,7 +208,7 @@ function Run:drive()
     end
     local row = self.row
     if row and not rest(self, row) then return end
-  until not take_next(self)
+  until self.status == "stopped" or not take_next(self)
 end
 
 -- With nothing left to run, and nothing asked, the run is over, waits, or can never go on.
