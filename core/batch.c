@@ -111,6 +111,13 @@ static int prepare(struct writer *writer, struct statement *statement)
   return sqlite3_prepare_v3(writer->connection, statement->sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->prepared, NULL);
 }
 
+int orchlua_prepare_all(struct writer *writer)
+{
+  int code = SQLITE_OK;
+  for (size_t i = 0; i < writer->count && code == SQLITE_OK; i++) code = prepare(writer, &writer->statements[i]);
+  return code;
+}
+
 /* Binds the values at `at`, whose texts stay where they are until the batch is done. */
 static int bind_packed(sqlite3_stmt *statement, int count, const char *at)
 {
@@ -176,7 +183,8 @@ static int run_operation(struct writer *writer, struct batch *batch, const struc
 {
   struct statement *statement = &writer->statements[operation->number];
   int code = prepare(writer, statement);
-  if (code == SQLITE_OK) code = bind_packed(statement->prepared, operation->arguments, arguments);
+  if (code != SQLITE_OK) return failed(writer, batch, code);
+  code = bind_packed(statement->prepared, operation->arguments, arguments);
   if (code == SQLITE_OK) code = step(batch, operation, statement->prepared, gave);
   if (code != SQLITE_DONE) failed(writer, batch, code);
   sqlite3_reset(statement->prepared);

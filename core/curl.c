@@ -9,7 +9,7 @@
 /* Set once, before any of it is used. */
 static struct orchlua_curl functions;
 static const struct orchlua_curl *loaded;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const names[] = {
 #define NAME(name) "curl_" #name,
@@ -38,6 +38,9 @@ static void load(void)
 
 const struct orchlua_curl *orchlua_curl(void)
 {
-  pthread_once(&once, load);
-  return loaded;
+  pthread_mutex_lock(&mutex);
+  if (loaded == NULL) load(); /* once more, where there was no memory for it before */
+  const struct orchlua_curl *found = loaded;
+  pthread_mutex_unlock(&mutex);
+  return found;
 }

@@ -6,12 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATIENCE_MILLISECONDS = 30000 }; /* for another process that writes */
+
+static const char call_back_key; /* among a database's statements: what a batch that comes back calls */
 
 struct database {
   struct handle handle;
@@ -44,21 +47,22 @@ static int store_failure(lua_State *L, int code, const char *message)
 
 /* What is asked at once ---------------------------------------------------------------- */
 
-bool orchlua_bind(lua_State *L, sqlite3_stmt *statement, int place, int index)
+/* Binds the Lua value at `index`; gives SQLite's code, SQLITE_MISMATCH for a kind that it has not. */
+static int bind_value(lua_State *L, sqlite3_stmt *statement, int place, int index)
 {
   size_t size;
   const char *text;
   switch (lua_type(L, index)) {
   case LUA_TNONE:
-  case LUA_TNIL: return sqlite3_bind_null(statement, place) == SQLITE_OK;
-  case LUA_TBOOLEAN: return sqlite3_bind_int(statement, place, lua_toboolean(L, index)) == SQLITE_OK;
+  case LUA_TNIL: return sqlite3_bind_null(statement, place);
+  case LUA_TBOOLEAN: return sqlite3_bind_int(statement, place, lua_toboolean(L, index));
   case LUA_TNUMBER:
-    if (lua_isinteger(L, index)) return sqlite3_bind_int64(statement, place, lua_tointeger(L, index)) == SQLITE_OK;
-    return sqlite3_bind_double(statement, place, lua_tonumber(L, index)) == SQLITE_OK;
+    if (lua_isinteger(L, index)) return sqlite3_bind_int64(statement, place, lua_tointeger(L, index));
+    return sqlite3_bind_double(statement, place, lua_tonumber(L, index));
   case LUA_TSTRING:
     text = lua_tolstring(L, index, &size);
-    return sqlite3_bind_text64(statement, place, text, size, SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK;
-  default: return false;
+    return sqlite3_bind_text64(statement, place, text, size, SQLITE_STATIC, SQLITE_UTF8);
+  default: return SQLITE_MISMATCH;
   }
 }
 
@@ -95,42 +99,69 @@ static void push_column(lua_State *L, sqlite3_stmt *statement, int column)
   }
 }
 
-/* Puts every row into the list on the top, as a table by the columns' names. */
-static int collect(lua_State *L, sqlite3_stmt *statement)
+/* Steps through the statement at index 1; gives a list of its rows, each a table by the columns'
+ * names, and SQLite's last code. */
+static int collect(lua_State *L)
 {
+  sqlite3_stmt *statement = lua_touserdata(L, 1);
   int code;
+  lua_newtable(L);
   for (lua_Integer i = 1; (code = sqlite3_step(statement)) == SQLITE_ROW; i++) {
     int columns = sqlite3_column_count(statement);
     lua_createtable(L, 0, columns);
     for (int column = 0; column < columns; column++) {
+      const char *name = sqlite3_column_name(statement, column);
+      if (name == NULL) return luaL_error(L, "not enough memory");
       push_column(L, statement, column);
-      lua_setfield(L, -2, sqlite3_column_name(statement, column));
+      lua_setfield(L, -2, name);
     }
     lua_rawseti(L, -2, i);
   }
-  return code;
+  lua_pushinteger(L, code);
+  return 2;
+}
+
+/* Binds what lies from index 3 on; gives the place of the first that cannot be bound, or 0. */
+static int bind_all(lua_State *L, sqlite3_stmt *statement, int *code)
+{
+  int last = lua_gettop(L);
+  for (int index = 3; index <= last; index++)
+    if ((*code = bind_value(L, statement, index - 2, index)) != SQLITE_OK) return index - 2;
+  return 0;
+}
+
+/* Lets go of the arguments, which lie in Lua's strings, and ends the transaction of a reader. */
+static void reset(sqlite3_stmt *statement)
+{
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
 }
 
 /* database:query(sql, ...) -> rows, or nil and an error. Waits for the disk. */
 static int database_query(lua_State *L)
 {
   struct database *database = check_open(L);
+  int code = SQLITE_OK;
   luaL_checkstring(L, 2);
-  int last = lua_gettop(L);
   sqlite3_stmt *statement = prepared(L, database);
   if (statement == NULL) return store_failure(L, sqlite3_extended_errcode(database->reader), sqlite3_errmsg(database->reader));
-  for (int index = 3; index <= last; index++)
-    if (!orchlua_bind(L, statement, index - 2, index)) {
-      sqlite3_clear_bindings(statement);
-      return luaL_error(L, "argument %d cannot be bound: %s", index - 2, luaL_typename(L, index));
-    }
-  lua_settop(L, 2);
-  lua_newtable(L);
-  int code = collect(L, statement);
-  int results = code == SQLITE_DONE ? 1 : store_failure(L, code, sqlite3_errmsg(database->reader));
-  sqlite3_reset(statement);
-  sqlite3_clear_bindings(statement);
-  return results;
+  int place = bind_all(L, statement, &code);
+  if (place != 0) {
+    reset(statement);
+    if (code == SQLITE_NOMEM) return store_failure(L, code, sqlite3_errstr(code));
+    return luaL_error(L, "argument %d cannot be bound: %s", place, luaL_typename(L, place + 2));
+  }
+  lua_pushcfunction(L, collect);
+  lua_pushlightuserdata(L, statement);
+  int status = lua_pcall(L, 1, 2, 0);
+  code = status == LUA_OK ? (int)lua_tointeger(L, -1) : SQLITE_DONE;
+  char message[256];
+  snprintf(message, sizeof message, "%s", sqlite3_errmsg(database->reader));
+  reset(statement);
+  if (status != LUA_OK) return lua_error(L);
+  if (code != SQLITE_DONE) return store_failure(L, code, message);
+  lua_pop(L, 1);
+  return 1;
 }
 
 /* database:execute(sql) -> true, or nil and an error: several statements, no rows. */
@@ -194,6 +225,19 @@ static int database_pending(lua_State *L)
   lua_pushinteger(L, (lua_Integer)database->gathering.count);
   lua_pushinteger(L, (lua_Integer)database->gathering.operations.size);
   return 2;
+}
+
+/* database:truncate(count, bytes): takes back what was added since `pending` gave these. */
+static int database_truncate(lua_State *L)
+{
+  struct database *database = check_open(L);
+  lua_Integer count = luaL_checkinteger(L, 2), size = luaL_checkinteger(L, 3);
+  struct batch *batch = &database->gathering;
+  luaL_argcheck(L, count >= 0 && (size_t)count <= batch->count, 2, "no such operation");
+  luaL_argcheck(L, size >= 0 && (size_t)size <= batch->operations.size, 3, "no such place");
+  batch->count = (size_t)count;
+  batch->operations.size = (size_t)size;
+  return 0;
 }
 
 static int push_outcome(lua_State *L, struct batch *batch)
@@ -277,6 +321,17 @@ static void anchor(lua_State *L, struct database *database)
   lua_pop(L, 2);
 }
 
+/* Called inside a turn: calls back with the outcome. Made when the batch goes to the thread,
+ * since nothing may be raised, nor memory be asked for, when it comes back. */
+static int call_back(lua_State *L)
+{
+  struct database *database = lua_touserdata(L, lua_upvalueindex(1));
+  lua_pushvalue(L, lua_upvalueindex(2));
+  int results = push_outcome(L, &database->committing);
+  lua_call(L, results, 0);
+  return 0;
+}
+
 /* database:commit_later(callback): gives the batch to the thread. When it is done, a turn
  * of the loop calls `callback(answers)` or `callback(nil, error)`. */
 static int database_commit_later(lua_State *L)
@@ -289,8 +344,10 @@ static int database_commit_later(lua_State *L)
     if (code != 0) return luaL_error(L, "cannot start the store's thread: %s", uv_strerror(code));
   }
   lua_getiuservalue(L, 1, 2);
+  lua_pushvalue(L, 1);
   lua_pushvalue(L, 2);
-  lua_setfield(L, -2, "callback");
+  lua_pushcclosure(L, call_back, 2);
+  lua_rawsetp(L, -2, &call_back_key);
   lua_pop(L, 1);
   anchor(L, database);
   struct batch emptied = database->committing;
@@ -305,16 +362,6 @@ static int database_commit_later(lua_State *L)
   return 0;
 }
 
-/* Called as a method, inside a turn: calls back with the outcome. */
-static int call_back(lua_State *L)
-{
-  struct database *database = lua_touserdata(L, lua_upvalueindex(1));
-  lua_getfield(L, lua_upvalueindex(2), "callback");
-  int results = push_outcome(L, &database->committing);
-  lua_call(L, results, 0);
-  return 0;
-}
-
 static void database_call(lua_State *L, struct handle *handle)
 {
   struct database *database = (struct database *)handle;
@@ -325,9 +372,8 @@ static void database_call(lua_State *L, struct handle *handle)
   luaL_unref(L, 2, database->self);
   database->self = LUA_NOREF;
   int held = lua_gettop(L);
-  lua_pushvalue(L, held);
   lua_getiuservalue(L, held, 2);
-  lua_pushcclosure(L, call_back, 2);
+  lua_rawgetp(L, -1, &call_back_key);
   orchlua_call(L);
   lua_settop(L, held - 1);
 }
@@ -423,7 +469,10 @@ int orchlua_loop_database(lua_State *L)
   declare(L, &database->writer, "BEGIN IMMEDIATE");
   declare(L, &database->writer, "COMMIT");
   declare(L, &database->writer, "ROLLBACK");
-  return 1;
+  code = orchlua_prepare_all(&database->writer);
+  if (code == SQLITE_OK) return 1;
+  orchlua_discard(&database->handle);
+  return store_failure(L, code, sqlite3_errstr(code));
 }
 
 /* database:set_writer(sql): for the writer's own settings, before the first batch. */
@@ -439,7 +488,7 @@ static int database_set_writer(lua_State *L)
 
 static const luaL_Reg methods[] = {
   { "query", database_query }, { "execute", database_execute }, { "set_writer", database_set_writer }, { "statement", database_statement },
-  { "add", database_add }, { "guard", database_guard }, { "pending", database_pending },
+  { "add", database_add }, { "guard", database_guard }, { "pending", database_pending }, { "truncate", database_truncate },
   { "commit", database_commit }, { "commit_later", database_commit_later }, { NULL, NULL }
 };
 

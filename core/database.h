@@ -30,6 +30,10 @@ struct writer {
   size_t count;
 };
 
+/* Prepares what has been declared so far. What ends a transaction is prepared before the first one
+ * begins, since there may be no memory for it when it is needed. */
+int orchlua_prepare_all(struct writer *writer);
+
 /* Does all of a batch in one transaction, or nothing of it and says why. */
 void orchlua_run_batch(struct writer *writer, struct batch *batch);
 
@@ -42,9 +46,6 @@ void orchlua_add_operation(lua_State *L, struct batch *batch, size_t number, lua
 void orchlua_push_answers(lua_State *L, const struct batch *batch);
 
 void orchlua_empty_batch(struct batch *batch);
-
-/* Binds the Lua value at `index`; false when it is of no kind that SQLite has. */
-bool orchlua_bind(lua_State *L, sqlite3_stmt *statement, int place, int index);
 
 /* Gives a connection the function `merge`. */
 int orchlua_add_merge(sqlite3 *connection);

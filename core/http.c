@@ -35,6 +35,7 @@ struct web {
   struct request *first, *last; /* requests that are not started yet */
   CURL *idle[IDLE_EASY];
   size_t idle_count;
+  bool failed; /* there was no memory to watch a socket */
 };
 
 /* A socket that libcurl waits for. */
@@ -65,6 +66,7 @@ struct request {
   bool waits; /* to be started: `next` and `previous` do, too */
   bool over_limit;
   bool head_too_large;
+  bool no_memory; /* for what came */
   int no_socket; /* why there was none for the connection, or 0 */
   CURLcode code;
   struct request *next, *previous;
@@ -77,12 +79,15 @@ struct request {
 static void free_watch(uv_handle_t *handle) { free(handle->data); }
 
 static void finish_requests(struct web *web);
+static void fail_requests(struct web *web);
 
+/* Where libcurl, or we for it, had no memory, nobody knows which requests still go on. */
 static void act(struct web *web, curl_socket_t file, int events)
 {
   int running;
-  orchlua_curl()->multi_socket_action(web->multi, file, events, &running);
+  CURLMcode code = orchlua_curl()->multi_socket_action(web->multi, file, events, &running);
   finish_requests(web);
+  if (code != CURLM_OK || web->failed) fail_requests(web);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -106,8 +111,20 @@ static struct watch *new_watch(struct web *web, curl_socket_t file)
     return NULL;
   }
   watch->poll.data = watch;
-  orchlua_curl()->multi_assign(web->multi, file, watch);
-  return watch;
+  if (orchlua_curl()->multi_assign(web->multi, file, watch) == CURLM_OK) return watch;
+  uv_close((uv_handle_t *)&watch->poll, free_watch);
+  return NULL;
+}
+
+static void on_time(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
+
+/* A socket cannot be watched. An error given to libcurl would end its whole multi handle
+ * for ever, so that the requests are failed by the next `act` instead. */
+static int not_watched(struct web *web)
+{
+  web->failed = true;
+  uv_timer_start(web->timer, on_time, 0, 0);
+  return 0;
 }
 
 /* libcurl tells what it waits for at a socket. */
@@ -122,14 +139,12 @@ static int on_socket(CURL *easy, curl_socket_t file, int what, void *data, void 
     return 0;
   }
   if (watch == NULL) watch = new_watch(web, file);
-  if (watch == NULL) return -1;
+  if (watch == NULL) return not_watched(web);
   int events = 0;
   if (what != CURL_POLL_IN) events |= UV_WRITABLE;
   if (what != CURL_POLL_OUT) events |= UV_READABLE;
-  return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : -1;
+  return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : not_watched(web);
 }
-
-static void on_time(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
 
 /* libcurl tells how long it waits at most. It must not be called back from here. */
 static int on_timer_change(CURLM *multi, long milliseconds, void *data)
@@ -282,9 +297,12 @@ static void take_head(struct request *request)
   wake(request, WANT_HEAD);
 }
 
-static bool append(struct buffer *buffer, const char *data, size_t size)
+static bool append(struct request *request, struct buffer *buffer, const char *data, size_t size)
 {
-  if (!orchlua_reserve(buffer, size)) return false;
+  if (!orchlua_reserve(buffer, size)) {
+    request->no_memory = true;
+    return false;
+  }
   memcpy(buffer->data + buffer->size, data, size);
   buffer->size += size;
   return true;
@@ -318,7 +336,7 @@ static size_t on_header(char *line, size_t unit, size_t count, void *data)
     if (request->status >= 200 && !is_followed(request)) take_head(request);
   } else {
     request->head_too_large = request->head.size + size > HEAD_LIMIT;
-    if (request->head_too_large || !append(&request->head, line, size)) return 0;
+    if (request->head_too_large || !append(request, &request->head, line, size)) return 0;
   }
   return size;
 }
@@ -333,7 +351,7 @@ static size_t on_body(char *piece, size_t unit, size_t count, void *data)
     return CURL_WRITEFUNC_PAUSE;
   }
   request->over_limit = size > request->limit - request->received;
-  if (request->over_limit || !append(&request->body, piece, size)) return 0;
+  if (request->over_limit || !append(request, &request->body, piece, size)) return 0;
   request->received += size;
   wake(request, WANT_PIECE);
   return size;
@@ -377,6 +395,21 @@ static void finish_requests(struct web *web)
     orchlua_curl()->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
     if (message->data.result != CURLE_OK) note_failure(request, message->data.result);
     else take_head(request);
+    detach(request);
+    wake(request, WANT_WHOLE);
+  }
+}
+
+/* Fails every request that has been started. */
+static void fail_requests(struct web *web)
+{
+  struct handle *handle;
+  web->failed = false;
+  LIST_FOREACH(handle, &web->loop->handles, entry) {
+    struct request *request = (struct request *)handle;
+    if (handle->kind != &orchlua_request || request->easy == NULL || request->waits) continue;
+    note_failure(request, CURLE_OUT_OF_MEMORY);
+    request->no_memory = true;
     detach(request);
     wake(request, WANT_WHOLE);
   }
@@ -496,7 +529,7 @@ static CURLcode take_part(CURL *easy, CURLU *url, CURLUPart part, CURLoption opt
 }
 
 /* The method, and what goes with it. A body belongs to what creates and changes. */
-static void set_method(CURL *easy, const struct wish *wish)
+static CURLcode set_method(CURL *easy, const struct wish *wish)
 {
   static const char *const with_body[] = { "POST", "PUT", "PATCH" };
   bool has_body = wish->body != NULL;
@@ -508,10 +541,10 @@ static void set_method(CURL *easy, const struct wish *wish)
     orchlua_curl()->easy_setopt(easy, CURLOPT_POSTFIELDS, wish->body != NULL ? wish->body : "");
   } else if (strcmp(wish->method, "HEAD") == 0) {
     orchlua_curl()->easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    return;
+    return CURLE_OK;
   }
-  if (strcmp(wish->method, has_body ? "POST" : "GET") != 0)
-    orchlua_curl()->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wish->method);
+  if (strcmp(wish->method, has_body ? "POST" : "GET") == 0) return CURLE_OK;
+  return orchlua_curl()->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wish->method);
 }
 
 static void set_callbacks(CURL *easy, struct request *request)
@@ -526,33 +559,34 @@ static void set_callbacks(CURL *easy, struct request *request)
   orchlua_curl()->easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
 }
 
-static void set_protocol(CURL *easy, bool is_secure)
+static CURLcode set_protocol(CURL *easy, bool is_secure)
 {
   orchlua_curl()->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   orchlua_curl()->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   orchlua_curl()->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   orchlua_curl()->easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_USERAGENT, "orchlua");
   orchlua_curl()->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   orchlua_curl()->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name's look-up that is given up */
-  if (!is_secure) return;
-  orchlua_curl()->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection of HTTP/2 than open another */
+  if (is_secure) {
+    orchlua_curl()->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    orchlua_curl()->easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection of HTTP/2 than open another */
+  }
+  return orchlua_curl()->easy_setopt(easy, CURLOPT_USERAGENT, "orchlua");
 }
 
 static CURLcode set_options(struct request *request, const struct wish *wish, bool is_secure)
 {
   CURL *easy = request->easy;
   set_callbacks(easy, request);
-  set_protocol(easy, is_secure);
-  set_method(easy, wish);
   orchlua_curl()->easy_setopt(easy, CURLOPT_HTTPHEADER, request->lines);
   orchlua_curl()->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, wish->connect_timeout);
   if (wish->follow > 0) {
     orchlua_curl()->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     orchlua_curl()->easy_setopt(easy, CURLOPT_MAXREDIRS, wish->follow > 100 ? 100L : (long)wish->follow);
   }
-  CURLcode code = orchlua_curl()->easy_setopt(easy, CURLOPT_CURLU, request->url);
+  CURLcode code = set_protocol(easy, is_secure);
+  if (code == CURLE_OK) code = set_method(easy, wish);
+  if (code == CURLE_OK) code = orchlua_curl()->easy_setopt(easy, CURLOPT_CURLU, request->url);
   if (code == CURLE_OK && wish->ca_file != NULL) code = orchlua_curl()->easy_setopt(easy, CURLOPT_CAINFO, wish->ca_file);
   if (code == CURLE_OK && wish->proxy != NULL) code = orchlua_curl()->easy_setopt(easy, CURLOPT_PROXY, wish->proxy);
   if (code == CURLE_OK && wish->compressed) code = orchlua_curl()->easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
@@ -647,6 +681,7 @@ static void request_end(struct handle *handle)
 
 static const char *describe(const struct request *request)
 {
+  if (request->no_memory) return "not enough memory";
   if (request->head_too_large) return "the headers of the answer are too large";
   return request->detail[0] != '\0' ? request->detail : orchlua_curl()->easy_strerror(request->code);
 }
@@ -746,6 +781,7 @@ static int head_again(lua_State *L, int status, lua_KContext context)
   if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
   if (!request->has_head && request->easy != NULL) return await(L, request, WANT_HEAD, head_again);
   if (!request->has_head) return push_failure(L, request);
+  if (request->answered == NULL) return orchlua_failure(L, "transport", "cannot read the answer: not enough memory");
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, request->status);
   lua_setfield(L, -2, "status");

@@ -13,6 +13,8 @@ enum { DEEPEST = ORCHLUA_DEEPEST, BATCH = 128, LARGEST = 256 * 1024 * 1024 };
 
 /* Writing ---------------------------------------------------------------------- */
 
+static const char no_memory[] = "not enough memory";
+
 /* The text so far; a userdata, so that an error frees it. */
 struct out {
   char *data;
@@ -55,7 +57,7 @@ static bool reserve(struct out *out, size_t more)
   while (room < out->size + more) room *= 2;
   char *data = realloc(out->data, room);
   if (data == NULL) {
-    out->problem = "larger than memory";
+    out->problem = no_memory;
     return false;
   }
   out->data = data;
@@ -199,6 +201,7 @@ const char *orchlua_push_json(lua_State *L, int index, const char *indent, size_
     lua_replace(L, top + 1);
   }
   const char *problem = out->problem;
+  if (problem == no_memory) luaL_error(L, no_memory);
   free(out->data);
   out->data = NULL;
   lua_settop(L, problem == NULL ? top + 1 : top);

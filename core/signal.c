@@ -115,11 +115,15 @@ int orchlua_loop_signal(lua_State *L)
   signal->self = LUA_NOREF;
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, -2, 2);
-  int code = start(signal);
-  if (code != 0) return luaL_error(L, "cannot watch the signal %s: %s", lua_tostring(L, 2), uv_strerror(code));
   lua_getiuservalue(L, 1, 1);
   lua_pushvalue(L, -2);
-  signal->self = luaL_ref(L, -2);
+  signal->self = luaL_ref(L, -2); /* before it starts: `signal_call` needs it */
+  int code = start(signal);
+  if (code != 0) {
+    luaL_unref(L, -1, signal->self);
+    orchlua_discard(&signal->handle);
+    return luaL_error(L, "cannot watch the signal %s: %s", lua_tostring(L, 2), uv_strerror(code));
+  }
   lua_pop(L, 1);
   return 1;
 }

@@ -76,14 +76,15 @@ int orchlua_loop_watch(lua_State *L)
   watch->self = LUA_NOREF;
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, -2, 2);
+  lua_getiuservalue(L, 1, 1);
+  lua_pushvalue(L, -2);
+  watch->self = luaL_ref(L, -2); /* before it starts: `watch_call` needs it */
   int code = start(watch, path);
   if (code != 0) {
+    luaL_unref(L, -1, watch->self);
     orchlua_discard(&watch->handle);
     return orchlua_failure(L, "system", "cannot watch %s: %s", path, uv_strerror(code));
   }
-  lua_getiuservalue(L, 1, 1);
-  lua_pushvalue(L, -2);
-  watch->self = luaL_ref(L, -2);
   lua_pop(L, 1);
   return 1;
 }

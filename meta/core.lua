@@ -212,6 +212,10 @@ function Database:guard(statement, tag, ...) end
 ---@return integer operations, integer bytes
 function Database:pending() end
 
+---@param operations integer
+---@param bytes integer
+function Database:truncate(operations, bytes) end
+
 ---@return table[]? answers, table? err
 function Database:commit() end
 

@@ -264,13 +264,24 @@ end
 
 local function new_part() return { rows = {}, taken = {} } end
 
+--- What a run did since its last part is void: it raised half-way.
+function Journal:drop(run)
+  for i, gathered in ipairs(self.gathered) do
+    if gathered == run then
+      table.remove(self.gathered, i)
+      break
+    end
+  end
+  run.gathered = true -- so that it is never gathered again
+end
+
 -- Closes the batch: what its runs hold is performed when it has been committed.
 local function close_batch(self)
   local runs = self.gathered
   self.gathered = {}
   for _, run in ipairs(runs) do
-    run.gathered = false
     self.store:write(run.lease, run.part)
+    run.gathered = false
     run.part, run.performing, run.held = new_part(), run.held, {}
   end
   return runs

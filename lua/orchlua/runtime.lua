@@ -106,6 +106,13 @@ local function find_agents(self, options)
   return err
 end
 
+-- Closes a loop that no runtime has come of.
+local Owner = {}
+
+function Owner:__close()
+  if self.loop then self.loop:close() end
+end
+
 --- Makes a runtime.
 ---@param options? { store: string?, config: table?, virtual_time: boolean?, seed: integer?, max_steps: integer?, max_memory: integer?,
 ---  durability: "full"|"relaxed"|nil,
@@ -122,20 +129,16 @@ function M.new(options)
   for name in pairs(options) do
     if not option_names[name] then error(("orchlua.runtime has no option `%s`"):format(tostring(name)), 3) end
   end
-  local self = new_runtime(options, core.loop.new())
-  local err = open_store(self, options.store)
-  if err then
-    self.loop_handle:close()
-    return nil, err
-  end
+  local loop, broken = core.loop.new()
+  if not loop then return nil, errors.new("system", broken.message) end
+  local owner <close> = setmetatable({ loop = loop }, Owner)
+  local self = new_runtime(options, loop)
   self.jitter_state = self.seed
   self.watched, self.touch = options.on_call, toucher(self)
-  err = find_agents(self, options)
-  if err then
-    self:close()
-    return nil, err
-  end
+  local err = open_store(self, options.store) or find_agents(self, options)
+  if err then return nil, err end
   self:user_functions()
+  owner.loop = nil
   return self
 end
 
@@ -374,7 +377,9 @@ function Runtime:stop(run, err)
 end
 
 local function drive(self, run)
+  self.driving = run
   run:drive()
+  self.driving = nil
   if not self.journal then effects.perform_outbox(self, run) end
   if run.status == "running" then
     if run.awake then self.touch(run) end
@@ -531,7 +536,7 @@ end
 -- What has come to runs of a journal is taken in, so that it is kept.
 local function take_in(self)
   for _, run in ipairs(self.awake) do
-    while not run.accounted and run.status == "running" and (run.awake or run:has_arrivals()) do run:drive() end
+    while run ~= self.driving and not run.accounted and run.status == "running" and (run.awake or run:has_arrivals()) do run:drive() end
   end
 end
 
@@ -547,6 +552,7 @@ function Runtime:close()
   if self.recorder then self.recorder:close() end
   self.collector:close()
   if self.journal then
+    if self.driving then self.journal:drop(self.driving) end
     take_in(self)
     self.journal:finish()
   end

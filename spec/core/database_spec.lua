@@ -47,6 +47,30 @@ describe("loop:database", function()
     assert.equal("a b d", bodies())
   end)
 
+  it("says why a statement of a batch cannot be prepared, and takes the next batch", function()
+    local insert, wrong = db:statement "INSERT INTO t (body) VALUES (?)", db:statement "INSERT INTO nowhere VALUES (?)"
+    db:add(insert, 0, "a")
+    db:add(wrong, 0, "b")
+    local none, err = db:commit()
+    assert.is_nil(none)
+    assert.matches("no such table", err.message)
+    db:add(insert, 0, "c")
+    assert.same({}, db:commit())
+    assert.equal("c", bodies())
+  end)
+
+  it("takes back what was added last", function()
+    local insert = db:statement "INSERT INTO t (body) VALUES (?)"
+    db:add(insert, 0, "a")
+    local count, bytes = db:pending()
+    db:add(insert, 0, "b")
+    db:truncate(count, bytes)
+    assert.same({ count, bytes }, { db:pending() })
+    assert.same({}, db:commit())
+    assert.equal("a", bodies())
+    assert.has_error(function() db:truncate(1, 0) end)
+  end)
+
   it("leaves out what stands behind a guard that refuses, up to the next one", function()
     local insert, guard, changed = db:statement "INSERT INTO t (body) VALUES (?)", db:statement "SELECT 1 WHERE ? = 1", db:statement "UPDATE t SET body = body WHERE body = ?"
     local found = db:statement "SELECT body, n FROM t ORDER BY n"

@@ -4,6 +4,7 @@
 -- statement that asks for far more than the ceiling at once is refused by the guard itself.
 
 local core = require "orchlua.core"
+local errors = require "orchlua.error"
 local failure = require "orchlua.run.failure"
 local limits = require "orchlua.run.limits"
 local snapshot = require "orchlua.run.snapshot"
@@ -51,10 +52,13 @@ function Ceiling:look(run)
     { hint = "keep less in names and messages, or raise --max-memory" }), 0)
 end
 
---- What stopped a run that asked for far more than its ceiling at once.
+--- What stopped a run that was refused memory: it asked for far more than its ceiling at
+--- once, or the machine has no more.
 ---@param run orchlua.Run
+---@param message string   Lua's own
 ---@return orchlua.Error
-function Ceiling.refused(_, run)
+function Ceiling:refused(run, message)
+  if self.guard:allocated() < run.limits.memory then return errors.new("limit", tostring(message)) end
   return limits.reached("memory", ("a statement of the run asked for far more memory than %s"):format(limits.size(run.limits.memory)),
     { hint = "make smaller values, or raise --max-memory", uncatchable = true })
 end

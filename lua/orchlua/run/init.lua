@@ -205,7 +205,8 @@ local function resume_until_rest(self)
   for _ = 1, RESUMES_AT_ONCE do
     local ok, failed = xpcall(resume_branches, self.on_error, self)
     if ok then return end
-    if type(failed) == "string" then return self:stop(self.ceiling:refused(self)) end -- Lua calls no handler when memory is refused
+    -- Lua asks no message handler when memory is refused, so the locals are lost.
+    if type(failed) ~= "table" then return self:stop(self.ceiling:refused(self, failed)) end
     if not failed.site then error(failed.trace, 0) end
     self.operating = nil
     if failed.error.type == "interrupted" then return self:stop(failed.error) end
@@ -266,7 +267,7 @@ function Run:drive()
     end
     local row = self.row
     if row and not rest(self, row) then return end
-  until not take_next(self)
+  until self.status == "stopped" or not take_next(self)
 end
 
 -- With nothing left to run, and nothing asked, the run is over, waits, or can never go on.

@@ -378,12 +378,7 @@ local function add_state(self, lease, state)
     text_or_nil(state.usage))
 end
 
---- Puts a part of a run into the batch: what it learned and asked for since the last.
----@param lease table
----@param part { rows: table[], taken: integer[], program: table?, state: table?, snapshot: { seq: integer, body: string }? }
----  rows: by the columns of the journal, with `entity`, the request, in one that asks for entities; taken: messages that have become
----  rows; state: `{status, time, due, steps, outcome, released, usage}`; snapshot: of the run as it is behind the row `seq`
-function Store:write(lease, part)
+local function write(self, lease, part)
   local previous, base, snapshot_row = lease.last, self.driver * NUMBERS_OF_A_DRIVER + self.row_count, lease.last
   self.row_count = self.row_count + #part.rows
   if #part.rows > 0 then lease.last = base + #part.rows end
@@ -397,6 +392,20 @@ function Store:write(lease, part)
   if part.program then self.db:add(self.statements.program, 0, lease.number, part.program.number, part.program.title) end
   if part.state then add_state(self, lease, part.state) end
   if part.snapshot then add_snapshot(self, lease, part.snapshot, snapshot_row) end
+end
+
+--- Puts a part of a run into the batch, whole: what it learned and asked for since the last. When that raises,
+--- nothing of the part is in the batch, and the lease is good for no further one.
+---@param lease table
+---@param part { rows: table[], taken: integer[], program: table?, state: table?, snapshot: { seq: integer, body: string }? }
+---  rows: by the columns of the journal, with `entity`, the request, in one that asks for entities; taken: messages that have become
+---  rows; state: `{status, time, due, steps, outcome, released, usage}`; snapshot: of the run as it is behind the row `seq`
+function Store:write(lease, part)
+  local count, bytes = self.db:pending()
+  local ok, raised = pcall(write, self, lease, part)
+  if ok then return end
+  self.db:truncate(count, bytes)
+  error(raised, 0)
 end
 
 --- What became of a request about entities that was in flight when its run was left.
