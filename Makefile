@@ -3,6 +3,7 @@
 #   make demo    a real orchestration on real files, with agents of your own machine
 #   make test    every spec                 make lint    luacheck, strict C with gcc and clang
 #   make asan    the specs under sanitizers make bench   figures beside their floors
+#   make soak    10,000 runs in virtual time, then ten minutes of runs, kills and resumes
 #   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
@@ -92,6 +93,15 @@ $(B)/bench/stub: bench/stub.c Makefile
 .PHONY: bench
 bench: all $(B)/bench/stub
 	@$(MODULES) $(LUA) bench/run.lua
+
+# Runs by the thousand, to their end: RUNS over an hour of virtual time, then SECONDS of real
+# time in which drivers are killed and resumed.
+RUNS    ?= 10000
+SECONDS ?= 600
+SEED    ?= 1
+.PHONY: soak
+soak: all
+	@tools/soak $(MODULES) $(LUA) $(RUNS) $(SECONDS) $(SEED)
 
 .PHONY: install
 install: all

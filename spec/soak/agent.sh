@@ -9,7 +9,7 @@ case $fate in
   slow) sleep 0.3; answer ;;
   flaky) [ -z "$first" ] || exit 3; answer ;;
   fail) echo "no paper left" >&2; exit 1 ;;
-  hang) sleep 36000 & wait ;;
+  hang) sleep 20 & wait ;;
   kill) kill -9 $$ ;;
   broken) broken ;;
   mends) [ -n "$first" ] && broken || answer ;;

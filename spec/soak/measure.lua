@@ -13,11 +13,8 @@ local function read(path)
   return text
 end
 
-local function count(pattern, text) return select(2, text:gsub(pattern, "")) end
-
 --- Kilobytes in memory.
----@param pid? integer   another process
-function M.rss(pid) return tonumber(read(("/proc/%s/status"):format(pid or "self")):match "VmRSS:%s*(%d+)") end
+function M.rss() return tonumber(read("/proc/self/status"):match "VmRSS:%s*(%d+)") end
 
 --- Kilobytes that Lua holds, once it has collected all it can.
 function M.lua()

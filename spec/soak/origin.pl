@@ -1,16 +1,15 @@
 #!/usr/bin/perl
-# The server behind the soak's HTTP agent. Prints its port, then answers, a process a
-# connection, as the prompt in the body says: `FATE VALUE`. Ends with its standard input.
+# The server behind the soak's HTTP agent. Prints its port and its process id, then answers,
+# a process a connection, as the prompt in the body says: `FATE VALUE`.
 use strict;
 use warnings;
 use IO::Socket::INET;
-use IO::Select;
 
 $SIG{CHLD} = 'IGNORE';
 $SIG{PIPE} = 'IGNORE';
 my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1024, ReuseAddr => 1) or die "listen: $!";
 $| = 1;
-print $server->sockport, "\n";
+print $server->sockport, " $$\n";
 close STDOUT;
 
 my $client;
@@ -28,7 +27,7 @@ my %fates = (
   slow => sub { select undef, undef, undef, 0.3; value(@_) },
   flaky => sub { $_[1] < 2 ? answer(503, 'out of order') : value(@_) },
   fail => sub { answer(400, 'no paper left') },
-  hang => sub { sleep 36000; 0 },
+  hang => sub { sleep 60; 0 },
   kill => sub { print $client "HTTP/1.1 200 Status\r\nContent-Length: 100\r\n\r\nonly this"; 0 },
   broken => \&broken,
   mends => sub { $_[1] < 2 ? broken(@_) : value(@_) },
@@ -48,16 +47,12 @@ sub serve {
   }
 }
 
-my $ready = IO::Select->new($server, \*STDIN);
 while (1) {
-  for my $handle ($ready->can_read) {
-    exit if $handle == \*STDIN;
-    $client = $server->accept or next;
-    if (fork) { close $client; next }
-    close $server;
-    $client->autoflush(1);
-    alarm 60;
-    serve();
-    exit;
-  }
+  $client = $server->accept or next;
+  if (fork) { close $client; next }
+  close $server;
+  $client->autoflush(1);
+  alarm 60;
+  serve();
+  exit;
 }
