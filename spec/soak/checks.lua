@@ -1,5 +1,8 @@
 -- The soak's checks: each prints a line, and all together make the closing one.
 
+-- Lines are shown as they come, also through a pipe.
+io.stdout:setvbuf "line"
+
 local M = { passed = 0, failed = 0 }
 
 --- One thing that must hold.

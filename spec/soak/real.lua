@@ -151,7 +151,7 @@ local function people()
   end
 end
 
--- The end ----------------------------------------------------------------------------------
+-- The checks -------------------------------------------------------------------------------
 
 local function read_samples()
   local samples, by_kind = {}, {}
@@ -226,13 +226,14 @@ local function check_store()
   checks.check(assert(db:query "PRAGMA integrity_check")[1].integrity_check == "ok", "the store: SQLite finds no damage")
 end
 
--- Every line of progress: a tenth of the time.
+-- All together -----------------------------------------------------------------------------
+
+-- A line of progress after each tenth of the time.
 local function progress()
   for i = 1, 10 do
     sleep(math.max(0, stop_at - SECONDS * (1 - i / 10) - clock()))
     print(("  %3d %%  %d runs in the store, %d going; %d kills, %d resumes, %d signals, %d cancels"):format(
       i * 10, count "run WHERE parent IS NULL", #going(), counts.kills, counts.resumes, counts.signals, counts.cancels))
-    io.stdout:flush()
   end
 end
 
@@ -265,15 +266,26 @@ local function open_store()
   db = assert(loop:database { path = STORE })
 end
 
-local function main()
+-- The server behind the HTTP agent.
+local function start_origin()
   local pipe = io.popen "exec perl spec/soak/origin.pl"
   local port, pid = pipe:read("l"):match "^(%d+) (%d+)$"
   origin = "http://127.0.0.1:" .. port
-  print(("real: %d s, %d runs a second by each of two drivers, seed %d"):format(SECONDS, RATE, SEED))
+  return setmetatable({}, { __close = function()
+    os.execute("kill " .. pid)
+    pipe:close()
+  end })
+end
+
+local function run_all()
+  local _ <close> = start_origin()
   open_store()
   beside(conduct)
   local give_up = stop_at + 2 * DRAIN_SECONDS
   while busy > 0 and clock() < give_up do loop:turn(1) end
+end
+
+local function check_all()
   print(("  %d kills, %d resumes, %d signals, %d cancels"):format(counts.kills, counts.resumes, counts.signals, counts.cancels))
   checks.check(busy == 0, "all came to its end in time")
   checks.check(#faults == 0, "%d commands ended badly", #faults)
@@ -281,13 +293,17 @@ local function main()
   check_memory()
   for _, name in ipairs(NAMES) do check_runs(name) end
   check_store()
+end
+
+local function main()
+  local _ <close> = setmetatable({}, { __close = function() os.execute("rm -rf " .. folder) end })
+  print(("real: %d s, %d runs a second by each of two drivers, seed %d"):format(SECONDS, RATE, SEED))
+  run_all()
+  check_all()
   loop:close()
-  os.execute("kill " .. pid)
-  pipe:close()
-  os.execute("rm -rf " .. folder)
   local after = measure.all()
   checks.check(after.files <= before.files and after.children == 0, "the soak itself: %d files are open, %d were; %d child processes", after.files, before.files, after.children)
-  checks.close()
 end
 
 main()
+checks.close()
