@@ -3,7 +3,8 @@
 #   make demo    a real orchestration on real files, with agents of your own machine
 #   make test    every spec                 make lint    luacheck, strict C with gcc and clang
 #   make asan    the specs under sanitizers make bench   figures beside their floors [ONLY=models|memory|durable]
-#   make fuzz    the compiler and the core's readers, fed what libFuzzer comes up with [TARGETS=… SECONDS=60]
+#   make fuzz    the compiler and the core's readers, fed what libFuzzer comes up with [TARGETS=… SECONDS=…]
+#   make soak    10,000 runs in virtual time, then ten minutes of runs, kills and resumes [RUNS=… SECONDS=… SEED=…]
 #   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
@@ -83,7 +84,6 @@ asan:
 # The targets fuzz/*.lua, each for so many seconds, from the inputs in fuzz/corpus. Needs
 # clang, and its libFuzzer.
 TARGETS ?= $(sort $(basename $(notdir $(wildcard fuzz/*.lua))))
-SECONDS ?= 60
 F       := build/fuzz
 .PHONY: fuzz
 fuzz:
@@ -91,7 +91,7 @@ fuzz:
 	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -x c -fsanitize=fuzzer,address,undefined - -o /dev/null 2>/dev/null || \
 	  { echo "fuzz: no clang with libFuzzer here; on Debian: apt-get install clang libclang-rt-dev"; exit 1; }
 	@$(MAKE) --no-print-directory -s B=$(F) CC=clang CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' $(F)/host
-	@tools/fuzz $(SECONDS) $(TARGETS)
+	@tools/fuzz $(or $(SECONDS),60) $(TARGETS)
 
 $(B)/host: fuzz/host.c $(OBJECTS) Makefile
 	clang $(STRICT) $(SANITIZE) -fsanitize=fuzzer $$(pkg-config --cflags lua5.4) $< $(OBJECTS) -o $@ $$(pkg-config --libs lua5.4 $(LIBS)) -Wl,-E
@@ -108,6 +108,12 @@ $(B)/bench/stub: bench/stub.c Makefile
 .PHONY: bench
 bench: all $(B)/bench/stub
 	@ONLY=$(ONLY) $(MODULES) $(LUA) bench/run.lua
+
+# Runs by the thousand, to their end: RUNS over an hour of virtual time, then SECONDS of real
+# time in which drivers are killed and resumed.
+.PHONY: soak
+soak: all
+	@tools/soak $(MODULES) $(LUA) $(or $(RUNS),10000) $(or $(SECONDS),600) $(or $(SEED),1)
 
 .PHONY: install
 install: all

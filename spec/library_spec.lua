@@ -49,6 +49,23 @@ describe("the library", function()
     end
   end)
 
+  it("keeps nothing of a run that has ended, in memory nor with a store", function()
+    local program = assert(orchlua.compile 'EVENT completion:async {agent_id: "a", prompt: ""} AS r\nRETURN r.output')
+    for _, store in ipairs { ":memory:", os.tmpname() } do
+      local rt = assert(orchlua.runtime { store = store, durability = "relaxed", config = { agents = { a = function() return "x" end } } })
+      local held = setmetatable({}, { __mode = "v" })
+      for i = 1, 100 do held[i] = assert(rt:start(program)) end
+      rt:loop()
+      collectgarbage()
+      collectgarbage()
+      local count = 0
+      for _ in pairs(held) do count = count + 1 end
+      assert.is_true(count <= 1, count .. " of 100 runs are held still: " .. store) -- the last may stand in a spare part
+      rt:close()
+      os.execute(("rm -f %s %s-wal %s-shm %s-bell"):format(store, store, store, store))
+    end
+  end)
+
   it("leaves no global behind", function()
     local before = keys(_G)
     spec_run.run('EVENT pattern:pipeline {stages: ["a"]} AS r\nRETURN r', { agents = { ["*"] = function() return "x" end } })

@@ -9,7 +9,7 @@ local M = {}
 ---@field time number        seconds on the clock's own scale
 ---@field class integer      at equal times the lower class goes first
 ---@field order integer      then the one created first
----@field call fun()
+---@field call? fun()
 ---@field dead? boolean
 
 ---@class orchlua.Clock
@@ -108,10 +108,10 @@ function Clock:after(seconds, class, call)
   return due
 end
 
---- Calls something off.
+--- Calls something off; what it would have called is let go at once.
 function Clock:cancel(due)
   if due.dead then return end
-  due.dead = true
+  due.dead, due.call = true, nil
   self.dead = (self.dead or 0) + 1
   if self.dead > 1000 and self.dead > #self.heap // 2 then compact(self) end
 end

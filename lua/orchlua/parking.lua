@@ -34,7 +34,7 @@ end
 -- The runs that have waited for a while, the longest first.
 local function long_parked(self)
   local now, list = self.runtime.clock:now(), {}
-  for _, run in ipairs(self.runtime.order) do
+  for _, run in pairs(self.runtime.runs) do
     local lease = run.lease
     if lease and lease.parked_at and now - lease.parked_at >= M.SECONDS and not run.accounted and settled(run) then list[#list + 1] = run end
   end
@@ -52,14 +52,6 @@ local function leave_memory(self, run)
   self.count = self.count + 1
 end
 
-local function keep_those_in_memory(runtime)
-  local order = {}
-  for _, run in ipairs(runtime.order) do
-    if runtime.runs[run.id] == run then order[#order + 1] = run end
-  end
-  runtime.order = order
-end
-
 --- Takes snapshots of runs that wait, and puts away those that are too many.
 function Parking:tidy()
   local parked = long_parked(self)
@@ -73,7 +65,6 @@ function Parking:tidy()
     end
   end
   if away == 0 then return end
-  keep_those_in_memory(self.runtime)
   self.due = self.runtime.store:next_due_of_mine()
 end
 

@@ -91,10 +91,12 @@ end
 ---@param runtime orchlua.Runtime
 ---@param id string
 ---@param shell? orchlua.Run   the run itself, where somebody still holds it
----@return orchlua.Run? run, orchlua.Error? err
+---@return orchlua.Run? run   nil when it has ended, or is another's
+---@return orchlua.Error? err
 function M.wake(runtime, id, shell)
   local found, err = runtime.store:find(id)
   if not found then return nil, err end
+  if found.status ~= "running" or found.driver ~= runtime.store.driver then return nil end
   local program = shell and shell.program
   if not program then program, err = compile(runtime, found) end
   if not program then return nil, err end

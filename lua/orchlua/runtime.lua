@@ -58,7 +58,7 @@ end
 
 local function new_runtime(options, loop)
   return setmetatable({
-    loop_handle = loop, options = options, tasks = task.new(), runs = {}, order = {}, alive = 0, clock = new_clock(options, loop),
+    loop_handle = loop, options = options, tasks = task.new(), runs = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
     spare_call = false, collector = collector.new(), seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
   }, Runtime)
@@ -225,7 +225,6 @@ end
 --- Puts a run among those of this runtime.
 function Runtime:adopt(run)
   self.runs[run.id] = run
-  self.order[#self.order + 1] = run
   self.alive = self.alive + 1
 end
 
@@ -355,11 +354,13 @@ Runtime.ask, Runtime.sleep = inside.ask, inside.sleep
 
 -- The loop -------------------------------------------------------------------------
 
---- A run is no longer driven here.
+--- A run is no longer driven here. One that has ended is forgotten, so that a host may
+--- start runs for years; one that was stopped is known, since it may be resumed.
 function Runtime:ended(run)
   if run.accounted then return end
   run.accounted = true
   self.alive = self.alive - 1
+  if run.status ~= "stopped" then self.runs[run.id] = nil end
   if run.on_end then run.on_end(run) end
 end
 
@@ -414,7 +415,7 @@ local function drive_ready(self)
 end
 
 local function all_parked(self)
-  for _, run in ipairs(self.order) do
+  for _, run in pairs(self.runs) do
     if run.status == "running" and not run:parked() then return false end
   end
   return true
@@ -484,7 +485,7 @@ end
 local function running(self, id)
   local run, err = self.runs[id] or self.parking and self.parking:wake(id), nil
   if not run and self.journal then run, err = self.store:find(id) end
-  if not run then return nil, err or errors.new("run", ("there is no run `%s`"):format(id)) end
+  if not run then return nil, err or errors.new("run", ("there is no run `%s`, or it has ended"):format(id)) end
   if run.status ~= "running" then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, run.status)) end
   return run
 end

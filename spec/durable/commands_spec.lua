@@ -3,6 +3,7 @@
 
 local command = require "spec.support.command"
 local core = require "orchlua.core"
+local orchlua = require "orchlua"
 
 local json = core.json
 
@@ -132,6 +133,26 @@ describe("with a store, orchlua", function()
     write("p.dsl", 'PARALLEL:\n  BRANCH: EVENT completion:async {agent_id: "slow", prompt: "x"} AS r\nRETURN r.output\n')
     assert.matches("branches of a PARALLEL are alive",
       shell("$O p.dsl --run-id par --quiet & pid=$!; sleep 0.25; kill -9 $pid; wait $pid; $O resume par --program p.dsl --quiet").err)
+  end)
+
+  it("cancels a run that somebody else takes in the very moment", function()
+    write("p.dsl", "AWAIT m FROM go\n")
+    run "p.dsl --run-id one --until-parked --quiet"
+    local signal, cancel = require "orchlua.command.signal", require "orchlua.command.cancel"
+    local send, path = signal.send, folder .. "/s.db"
+    local rt = assert(orchlua.runtime { store = path, config = { agents = {} } })
+    local taken
+    function signal.send(...)
+      local status = send(...)
+      taken = assert(rt:resume "one")
+      return status
+    end
+    local status = cancel.main { run = "one", store = path, output = "json" }
+    signal.send = send
+    rt:loop()
+    rt:close()
+    assert.equal(0, status)
+    assert.equal("cancelled", taken.status)
   end)
 
   it("cancels a run, whoever drives it", function()

@@ -62,6 +62,23 @@ describe("runs that only wait", function()
     rt:close()
   end)
 
+  it("are this process's own: one that another process drives is handed its message, and not taken", function()
+    local rt, other = runtime(), runtime()
+    local program = compile "AWAIT m FROM go\nRETURN m.output\n"
+    for _ = 1, 20 do assert(rt:start(program)) end
+    loop_for(rt, 0.4)
+    assert.equal(15, rt.parking.count)
+    local theirs = assert(other:start(program, { run_id = "theirs" }))
+    loop_for(other, 0.05)
+    assert.is_true(rt:signal("theirs", "go", "there"))
+    assert.is_nil(rt.runs.theirs)
+    assert.equal(15, rt.parking.count)
+    other:loop { stop = function() return theirs.status ~= "running" end }
+    assert.equal("there", theirs.result)
+    rt:close()
+    other:close()
+  end)
+
   it("are many: ten thousand in one store, found by the next process, each once", function()
     local rt = runtime()
     local program = compile 'INPUT n\nWAIT 1000\nRETURN n\n'

@@ -65,7 +65,7 @@ local function resume_one(options)
   local run, refused = runtime:resume(options.run, { program = edited, budget = options.budget })
   if not run then
     runtime:close()
-    return drive.complain(refused)
+    return (options.refused or drive.complain)(refused)
   end
   return drive.run(options, runtime, run, view)
 end
@@ -177,7 +177,7 @@ local function resume_all(options)
 end
 
 --- `orchlua resume RUN | --all`.
----@param options table   as `arguments` reads them
+---@param options table   as `arguments` reads them; `refused(err)` gives the status when the run is not to be had
 ---@return integer status
 function M.main(options)
   return options.all and resume_all(options) or resume_one(options)

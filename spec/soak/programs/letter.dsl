@@ -1,0 +1,4 @@
+# Waits for a letter that nobody writes.
+INPUT n
+AWAIT letter FROM nobody
+RETURN "never"
