@@ -90,14 +90,16 @@ local function prepare(self)
   end
 end
 
+-- How a commit is made durable, or is not, by itself.
+local DURABLE = { [true] = "PRAGMA synchronous = FULL", [false] = "PRAGMA synchronous = NORMAL" }
+
 local function set_up(self, relaxed)
   local problem = prepare(self)
   if problem then return problem end
-  local settings = "PRAGMA synchronous = " .. (relaxed and "NORMAL" or "FULL")
-  for _, method in ipairs { "execute", "set_writer" } do
-    local ok, err = self.db[method](self.db, settings)
-    if not ok then return store_error(self.path, err) end
-  end
+  -- What is asked at once comes before a batch in the same log: the batch's commit makes it durable, too.
+  local ok, err = self.db:execute "PRAGMA synchronous = NORMAL"
+  if ok then ok, err = self.db:set_writer(DURABLE[not relaxed]) end
+  if not ok then return store_error(self.path, err) end
   for name, sql in pairs(statements) do self.statements[name] = self.db:statement(sql) end
 end
 
@@ -125,7 +127,7 @@ function M.open(loop, path, options)
   local db, err = loop:database { path = path }
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
-    durable = true, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
+    durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
     guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, here = process.this(),
   }, Store)
   local problem = set_up_patiently(self, loop, options.relaxed)
@@ -273,6 +275,8 @@ end
 ---@param message { kind: "signal"|"cancel", name: string?, body: string? }
 ---@return boolean? ok, orchlua.Error? err
 function Store:send(run, message)
+  local ok, problem = self.db:execute(DURABLE[not self.relaxed])
+  if not ok then return nil, store_error(self.path, problem) end
   local rows, err = self:query("INSERT INTO message (run, kind, name, body, sent) VALUES (?, ?, ?, ?, ?)",
     run.number, message.kind, message.name, message.body, core.loop.clock())
   if not rows then return nil, err end
