@@ -266,6 +266,41 @@ RETURN [got, y.output]
 ]], { agents = agents }))
   end)
 
+  local function patient(request)
+    if request.prompt == "late" then orchlua.sleep(50) end
+    return echo(request)
+  end
+  local timed = { quick = { latency = 1, lua = patient }, ["*"] = { latency = 4, lua = echo } }
+
+  it("FROM ALL waits for a reply of its own rather than take an older one of the run's", function()
+    assert.equal('["<new>","<q>"]', text([[
+STATE got = null
+SEND a "old"
+WAIT 5
+PARALLEL:
+  FOREACH i IN RANGE(1):
+    SEND a "new"
+    SEND quick "q"
+    AWAIT both FROM ALL([a, quick])
+    UPDATE got = MAP(both, r => r.output)
+AWAIT old
+RETURN got
+]], { agents = timed }))
+  end)
+
+  it("FROM ALL goes on when the last one comes to the run's mailbox", function()
+    local r = run.run([[
+SEND a "run's"
+PARALLEL:
+  FOREACH i IN RANGE(1):
+    SEND quick "own"
+    SEND quick "late"
+    AWAIT both FROM ALL([quick, a])
+    RETURN ELAPSED()
+]], { agents = timed })
+    assert.is_true(r.result < 5)
+  end)
+
   it("takes a signal by its name, and no other AWAIT takes it", function()
     local r, rt = run.start('AWAIT x FROM approval\nRETURN [x.agent_id, x.ok, x.output]', { agents = agents })
     rt:loop { until_parked = true }

@@ -218,7 +218,7 @@ end
 
 define("wait", 5, function(self)
   if self.independent then return self:line("WAIT 0.00%d", self:int(0, 9)) end
-  if self:chance(0.05) then return self:line("WAIT %s", self:expression("num", 0)) end
+  if self:chance(0.05) then return self:line("WAIT %s", self:pick { "0", "1", "-1", '"x"', "null", "n1 - n1" }) end
   self:line("WAIT %s", self:seconds())
 end)
 

@@ -36,23 +36,20 @@ end
 local function outstanding_for(run, home, wait)
   if home.outstanding == 0 then return false end
   for _, request in pairs(run.requests) do
-    if request.home == home and wanted(wait, { agent_id = request.agent_id }) then return true end
+    if request.home == home and not request.awaited and wanted(wait, { agent_id = request.agent_id }) then return true end
   end
   return false
 end
 
--- The mailboxes that a branch looks into: its own; and those around it, unless
--- something of its own is still to come that would do.
-local function visible(run, branch, home)
+-- Whether a branch looks into a mailbox: it is its own, or one around that.
+local function looks_into(branch, home)
   local own = branch.home
-  while own do
-    if own == home then return true end
-    if outstanding_for(run, own, branch.wait) then return false end
-    own = own.outer
-  end
-  return false
+  while own and own ~= home do own = own.outer end
+  return own ~= nil
 end
 
+-- The oldest message that fits, from a branch's own mailbox and those around it. While something
+-- of its own is still to come that would do, it takes nobody else's.
 local function take_one(run, branch)
   local home = branch.home
   while home do
@@ -65,14 +62,14 @@ local function take_one(run, branch)
 end
 
 local function find_from(run, branch, name, taken)
-  local home = branch.home
+  local home, wait = branch.home, { from = { name } }
   while home do
-    for i, message in ipairs(home.messages) do
-      if message.agent_id == name and not taken[message] then return message, home, i end
+    for _, message in ipairs(home.messages) do
+      if message.agent_id == name and not taken[message] then return message end
     end
+    if outstanding_for(run, home, wait) then return nil end
     home = home.outer
   end
-  return nil, run
 end
 
 -- One message from each, in the order of the list; nil while one is missing.
@@ -168,7 +165,7 @@ local function offer(run, home)
   local waiting = table.move(run.waiters, 1, #run.waiters, 1, {})
   for _, branch in ipairs(waiting) do
     if #home.messages == 0 then return end
-    if branch.wait and branch.wait.mail and visible(run, branch, home) then
+    if branch.wait and branch.wait.mail and looks_into(branch, home) then
       local messages = try_take(run, branch)
       if messages then hand_over(run, branch, messages) end
     end

@@ -274,20 +274,21 @@ local function take_one(self, strand)
   end
 end
 
-local function oldest_of(strand, name, taken)
+local function oldest_of(self, strand, name, taken)
   local home = strand.home
   while home do
     for _, message in ipairs(home.messages) do
       if message.agent_id == name and not taken[message] then return message end
     end
+    if to_come(self, home, { from = { name } }) then return nil end
     home = home.outer
   end
 end
 
-local function take_all(_, strand)
+local function take_all(self, strand)
   local found, taken = {}, {}
   for i, name in ipairs(strand.wanted.from) do
-    local message = oldest_of(strand, name, taken)
+    local message = oldest_of(self, strand, name, taken)
     if not message then return nil end
     found[i], taken[message] = message, true
   end
