@@ -97,6 +97,7 @@ RETURN [LENGTH(seen), LENGTH(UNIQUE(seen)), LENGTH(h.result)]
     for number = 1, 40 do
       local seconds = 0.05 + math.random() * 0.03 * (12 + number)
       out = command.shell(("timeout -s KILL %.3f %s %s --store %s/s.db --output json"):format(seconds, command.path, arguments, folder), folder)
+      if out.err:find("has ended", 1, true) then out = orchlua "show r --output json" end -- killed between its last row and its output
       if out.status == 0 then break end
       local killed_before_it_began = out.err:find("there is no run `r`", 1, true) or out.err:find("there is no store", 1, true)
       arguments = killed_before_it_began and start or "resume r"
