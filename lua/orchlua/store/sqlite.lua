@@ -25,6 +25,9 @@ M.HISTORY_BODY = 256
 -- ended, unless the configuration says otherwise.
 local RETENTION = { rows = 10000, days = 30 }
 
+-- Seconds without a sign of life after which a driver that holds no run is forgotten.
+local FORGOTTEN_SECONDS = 86400
+
 -- Runs that a driver deletes when it signs in: those that ended longest ago.
 local PRUNED_AT_ONCE = 100
 
@@ -164,6 +167,9 @@ function Store:sign_in()
     here.host, here.boot, here.pid, here.started, core.loop.clock())
   if not rows then return err end
   self.driver = rows[1].number
+  -- A driver that was killed left its row here.
+  self:query("DELETE FROM driver WHERE renewed < ? AND NOT EXISTS (SELECT 1 FROM run WHERE run.driver = driver.number)",
+    core.loop.clock() - FORGOTTEN_SECONDS)
   self:prune(core.loop.clock() - self.retention.days * 86400, PRUNED_AT_ONCE)
 end
 
