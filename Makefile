@@ -109,6 +109,11 @@ $(B)/bench/stub: bench/stub.c Makefile
 bench: all $(B)/bench/stub
 	@ONLY=$(ONLY) $(MODULES) $(LUA) bench/run.lua
 
+# The figures of the last `make bench`, into the page that tells how they come about.
+.PHONY: figures
+figures:
+	@$(MODULES) $(LUA) tools/figures.lua $(B)/bench/figures.json docs/performance.md
+
 # Runs by the thousand, to their end: RUNS over an hour of virtual time, then SECONDS of real
 # time in which drivers are killed and resumed.
 .PHONY: soak
