@@ -3,6 +3,7 @@
 #   make demo    a real orchestration on real files, with agents of your own machine
 #   make test    every spec                 make lint    luacheck, strict C with gcc and clang
 #   make asan    the specs under sanitizers make bench   figures beside their floors
+#   make gc      specs while Lua collects garbage all the time
 #   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
@@ -79,6 +80,17 @@ asan:
 	@gcc $(STRICT) $(SANITIZE) $$(pkg-config --cflags lua5.4) spec/support/host.c -o $(A)/lua $$(pkg-config --libs lua5.4) -Wl,-E
 	@printf '#!/bin/sh\nexec "%s/$(A)/lua" "%s/bin/orchlua" "$$@"\n' '$(CURDIR)' '$(CURDIR)' > $(A)/orchlua
 	@tools/specs ORCHLUA=$(A)/orchlua $(subst build/lib,$(A)/lib,$(MODULES)) $(A)/lua $(BUSTED) $(SPECS)
+
+# Specs while Lua collects garbage all the time: what C code holds and Lua does not know of is
+# gone then, and what was freed is written over.
+G := build/collect.so
+$(G): spec/support/collect.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) -O1 -shared -fPIC -Wl,-z,nodelete $$(pkg-config --cflags lua5.4) $< -o $@
+
+.PHONY: gc
+gc: all $(G)
+	@tools/specs MALLOC_PERTURB_=165 ORCHLUA_SPEC_GC=$(G) $(MODULES) $(LUA) $(BUSTED) spec/core spec/run spec/store
 
 # Needs node and npm, and says so where they are missing.
 .PHONY: vendors
