@@ -4,6 +4,7 @@
 #   make test    every spec                 make lint    luacheck, strict C with gcc and clang
 #   make asan    the specs under sanitizers make bench   figures beside their floors
 #   make gc      specs while Lua collects garbage all the time
+#   make valgrind     the command under valgrind
 #   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
@@ -91,6 +92,12 @@ $(G): spec/support/collect.c Makefile
 .PHONY: gc
 gc: all $(G)
 	@tools/specs MALLOC_PERTURB_=165 ORCHLUA_SPEC_GC=$(G) $(MODULES) $(LUA) $(BUSTED) spec/core spec/run spec/store
+
+# Specs that run the whole command, under valgrind; those that want it to be quick are left out.
+.PHONY: valgrind
+valgrind: all
+	@tools/valgrind $(CURDIR)/$(B)/orchlua $(CURDIR)/$(B)/valgrind $(MODULES) $(LUA) $(BUSTED) \
+	  --filter-out=Ctrl.C --filter-out=processor spec/seed_spec.lua spec/examples_spec.lua spec/command/run_spec.lua
 
 # Needs node and npm, and says so where they are missing.
 .PHONY: vendors
