@@ -5,6 +5,7 @@
 #   make asan    the specs under sanitizers make bench   figures beside their floors
 #   make gc      specs while Lua collects garbage all the time
 #   make valgrind     the command under valgrind
+#   make instructions what fixed work costs, beside what it did when bench/instructions.json was written
 #   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
@@ -98,6 +99,11 @@ gc: all $(G)
 valgrind: all
 	@tools/valgrind $(CURDIR)/$(B)/orchlua $(CURDIR)/$(B)/valgrind $(MODULES) $(LUA) $(BUSTED) \
 	  --filter-out=Ctrl.C --filter-out=processor spec/seed_spec.lua spec/examples_spec.lua spec/command/run_spec.lua
+
+.PHONY: instructions
+instructions: all
+	@command -v valgrind >/dev/null || { echo "make instructions: valgrind is not installed: tools/setup --test installs it"; exit 1; }
+	@$(MODULES) $(LUA) bench/instructions.lua $(if $(UPDATE),update)
 
 # Needs node and npm, and says so where they are missing.
 .PHONY: vendors
