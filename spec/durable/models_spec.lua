@@ -92,7 +92,7 @@ RETURN [LENGTH(seen), LENGTH(UNIQUE(seen)), LENGTH(h.result)]
 ]=])
     local seed = os.time()
     math.randomseed(seed)
-    local start, out = "p.dsl --run-id r --budget tokens=100000,calls=100", nil
+    local start, out = "p.dsl --run-id r --budget tokens=100000,calls=100"
     local arguments, kills = start, 0
     repeat
       -- A request that was in flight in five crashes is given up.

@@ -448,24 +448,27 @@ local function understood(self, guards, asked, answers, err)
   return outcome
 end
 
-local function start_anew(self)
-  local guards, asked = self.guards, self.asked
-  self.guards, self.asked = {}, {}
-  return guards, asked
+-- Has the batch committed by `commit`, and starts another one when that has not raised.
+local function start_anew(self, commit)
+  local guards, asked = {}, {}
+  local answers, err = commit()
+  self.guards, self.asked = guards, asked
+  return answers, err
 end
 
 --- Commits the batch at once, while nothing else goes on.
 ---@return { refused: table<table, true>, answers: table[] }? outcome   leases that are lost; what entities answered
 ---@return orchlua.Error? err
 function Store:commit()
-  local guards, asked = start_anew(self)
-  return understood(self, guards, asked, self.db:commit())
+  local guards, asked = self.guards, self.asked
+  return understood(self, guards, asked, start_anew(self, function() return self.db:commit() end))
 end
 
 --- Commits the batch on the store's thread; `done(outcome, err)` is called in a turn of the loop.
 function Store:commit_later(done)
-  local guards, asked = start_anew(self)
-  self.db:commit_later(function(answers, err) done(understood(self, guards, asked, answers, err)) end)
+  local guards, asked = self.guards, self.asked
+  local function committed(answers, err) done(understood(self, guards, asked, answers, err)) end
+  start_anew(self, function() return self.db:commit_later(committed) end)
 end
 
 --- Puts a sign of life into the batch.
