@@ -180,6 +180,13 @@ describe("TRY", function()
     assert.equal("[1]", core.value.text(r:names().log))
   end)
 
+  it("RETURN from a branch passes it, also when the branch beside has failed", function()
+    local r = run.run 'STATE log = []\nTRY:\n  PARALLEL:\n    BRANCH a:\n      WAIT 1\n      RETURN "value"\n    BRANCH b: FAIL "x"\nFINALLY:\n  APPEND log 1'
+    assert.equal("completed", r.status)
+    assert.equal("value", r.result)
+    assert.equal("[1]", core.json.encode(r:names().log))
+  end)
+
   it("an error that nobody catches runs no FINALLY", function()
     local r = run.run 'STATE log = []\nTRY:\n  FAIL "x"\nFINALLY:\n  APPEND log 1'
     assert.equal("failed", r.status)

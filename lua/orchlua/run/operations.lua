@@ -34,9 +34,12 @@ function M.wait(run, branch, site, n)
   run:await(branch, site, { sleep = true }, seconds(n, "WAIT"))
 end
 
+-- The run is left first: the PARALLEL around, if this is its last child, is cancelled then,
+-- and neither goes on nor fails for another child.
 M["return"] = function(run, branch, result)
-  run:branch_ended(branch)
+  run:drop(branch)
   run:leave { status = "completed", result = value.copy(result) }
+  run:branch_ended(branch)
 end
 
 function M.done(run, branch)
