@@ -5,6 +5,9 @@
 #   make asan    the specs under sanitizers make bench   figures beside their floors [ONLY=models|memory|durable]
 #   make fuzz    the compiler and the core's readers, fed what libFuzzer comes up with [TARGETS=… SECONDS=…]
 #   make soak    10,000 runs in virtual time, then ten minutes of runs, kills and resumes [RUNS=… SECONDS=… SEED=…]
+#   make gc      specs while Lua collects garbage all the time
+#   make valgrind     the whole command under valgrind
+#   make instructions what fixed work costs, beside the counts in bench/instructions.json [UPDATE=1 keeps these]
 #   make vendors the specs' stand-in for model servers, asked by the vendors' own clients (from npm)
 #   make install PREFIX=… [DESTDIR=…]       make clean
 #   make rock    a LuaRocks install into build/rock; make rockspec brings its list of files up to date
@@ -81,6 +84,28 @@ asan:
 	@printf '#!/bin/sh\nexec "%s/$(A)/lua" "%s/bin/orchlua" "$$@"\n' '$(CURDIR)' '$(CURDIR)' > $(A)/orchlua
 	@tools/specs ORCHLUA=$(A)/orchlua $(subst build/lib,$(A)/lib,$(MODULES)) $(A)/lua $(BUSTED) $(SPECS)
 
+# Specs while Lua collects garbage all the time: what C code holds and Lua does not know of is
+# gone then, and what was freed is written over.
+G := build/collect.so
+$(G): spec/support/collect.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) -O1 -shared -fPIC -Wl,-z,nodelete $$(pkg-config --cflags lua5.4) $< -o $@
+
+.PHONY: gc
+gc: all $(G)
+	@tools/specs MALLOC_PERTURB_=165 ORCHLUA_SPEC_GC=$(G) $(MODULES) $(LUA) $(BUSTED) spec/core spec/run spec/store
+
+# Specs that run the whole command, under valgrind; those that want it to be quick are left out.
+.PHONY: valgrind
+valgrind: all
+	@tools/valgrind $(CURDIR)/$(B)/orchlua $(CURDIR)/$(B)/valgrind $(MODULES) $(LUA) $(BUSTED) \
+	  --filter-out=Ctrl.C --filter-out=processor spec/seed_spec.lua spec/examples_spec.lua spec/command/run_spec.lua
+
+.PHONY: instructions
+instructions: all
+	@command -v valgrind >/dev/null || { echo "make instructions: valgrind is not installed: tools/setup --test installs it"; exit 1; }
+	@$(MODULES) $(LUA) bench/instructions.lua $(if $(UPDATE),update)
+
 # The targets fuzz/*.lua, each for so many seconds, from the inputs in fuzz/corpus. Needs
 # clang, and its libFuzzer.
 TARGETS ?= $(sort $(basename $(notdir $(wildcard fuzz/*.lua))))
@@ -108,6 +133,11 @@ $(B)/bench/stub: bench/stub.c Makefile
 .PHONY: bench
 bench: all $(B)/bench/stub
 	@ONLY=$(ONLY) $(MODULES) $(LUA) bench/run.lua
+
+# The figures of the last `make bench`, into the page that tells how they come about.
+.PHONY: figures
+figures:
+	@$(MODULES) $(LUA) tools/figures.lua $(B)/bench/figures.json docs/performance.md
 
 # Runs by the thousand, to their end: RUNS over an hour of virtual time, then SECONDS of real
 # time in which drivers are killed and resumed.

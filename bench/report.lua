@@ -26,13 +26,15 @@ Report.__index = Report
 ---@param path string   where the JSON goes
 function M.new(path) return setmetatable({ path = path, list = {}, section_name = nil }, Report) end
 
--- 1234567 as 1,234,567; small numbers with digits behind the point.
-local function shown(n)
+--- 1234567 as 1,234,567; small numbers with digits behind the point.
+---@param n number
+---@return string
+function M.shown(n)
   if n < 10 then return ("%.2f"):format(n) end
   if n < 100 then return ("%.1f"):format(n) end
-  local text = ("%.0f"):format(n)
-  return (text:reverse():gsub("(%d%d%d)(%d)", "%1,%2"):gsub("(%d%d%d)(%d)", "%1,%2"):gsub("(%d%d%d)(%d)", "%1,%2"):reverse())
+  return (("%.0f"):format(n):reverse():gsub("%d%d%d", "%0,"):reverse():gsub("^,", ""))
 end
+local shown = M.shown
 
 --- Begins a group of figures.
 function Report:section(name)
@@ -46,14 +48,20 @@ local function is_met(figure)
   if figure.most then return measured <= figure.most end
 end
 
-local function goal_text(figure)
+--- A figure's goal, and whether it is met.
+---@param figure bench.Figure
+---@return string
+function M.goal_text(figure)
   local met = is_met(figure)
   if met == nil then return "" end
   local bound = figure.least and "≥ " .. shown(figure.least) or "≤ " .. shown(figure.most)
   return ("%s%s%s"):format(figure.goal == "ratio" and "× " or "", bound, met and "  met" or "  not met")
 end
 
-local function beside_text(figure)
+--- What a figure stands beside.
+---@param figure bench.Figure
+---@return string
+function M.beside_text(figure)
   if not figure.beside then return "" end
   local text = figure.floor and ("%s: %s"):format(figure.beside, shown(figure.floor)) or figure.beside
   return figure.ratio and ("%s (× %.2f)"):format(text, figure.ratio) or text
@@ -65,7 +73,7 @@ function Report:add(figure)
   if figure.floor and not figure.ratio then figure.ratio = figure.value / figure.floor end
   figure.section, figure.met = self.section_name, is_met(figure)
   self.list[#self.list + 1] = figure
-  print(("%-54s %20s   %-40s %s"):format(figure.name, shown(figure.value) .. " " .. figure.unit, beside_text(figure), goal_text(figure)))
+  print(("%-54s %20s   %-40s %s"):format(figure.name, shown(figure.value) .. " " .. figure.unit, M.beside_text(figure), M.goal_text(figure)))
   io.stdout:flush()
 end
 

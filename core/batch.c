@@ -222,6 +222,7 @@ static int command(struct writer *writer, struct batch *batch, size_t number)
 void orchlua_run_batch(struct writer *writer, struct batch *batch)
 {
   batch->answers.size = 0;
+  batch->code = SQLITE_OK;
   if (command(writer, batch, 0) != SQLITE_OK) return;
   if (run_operations(writer, batch) == SQLITE_OK && command(writer, batch, 1) == SQLITE_OK) return;
   batch->answers.size = 0;

@@ -240,8 +240,10 @@ static int database_truncate(lua_State *L)
   return 0;
 }
 
+/* It is done, whether there is memory to say so or not: nothing of it may be done again. */
 static int push_outcome(lua_State *L, struct batch *batch)
 {
+  batch->operations.size = batch->count = 0;
   if (batch->code != SQLITE_OK) store_failure(L, batch->code, batch->message);
   else orchlua_push_answers(L, batch);
   int results = batch->code != SQLITE_OK ? 2 : 1;

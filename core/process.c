@@ -185,7 +185,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *data)
   struct process *process = child->owner;
   if (count < 0) {
     if (process != NULL && count != UV_EOF) {
-      process->failure = (int)count;
+      process->failure = count == UV_ENOBUFS ? UV_ENOMEM : (int)count; /* `on_room` had none to give */
       signal_group(child, SIGKILL);
     }
     end_stream(child, stream);

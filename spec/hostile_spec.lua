@@ -63,7 +63,7 @@ describe("an agent", function()
   after_each(function() command.remove(folder) end)
 
   local expected = {
-    huge = "ok 104857600, fine", deep_json = "ok 200000, fine", deep_table = "agent, fine", cyclic = "agent, fine", raises_table = "agent, fine",
+    huge = "limit, fine", deep_json = "ok 200000, fine", deep_table = "agent, fine", cyclic = "agent, fine", raises_table = "agent, fine",
     raises_nil = "agent, fine", nan = "agent, fine", flood = "limit, fine", dies = "agent, fine", closes = "ok 0, fine",
     missing = "agent, fine", refused = "transport, fine", orphans = "ok 15, fine",
   }

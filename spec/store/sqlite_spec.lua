@@ -76,6 +76,16 @@ describe("a store in SQLite", function()
     assert(first:commit())
   end)
 
+  it("forgets drivers that were killed and hold nothing", function()
+    local first, second, third = new(), new(), new()
+    started(first, "r")
+    assert.is_nil(second:sign_in())
+    first.db:query "UPDATE driver SET renewed = 0"
+    assert.is_nil(third:sign_in())
+    local left = third:query "SELECT number FROM driver ORDER BY number"
+    assert.same({ { number = first.driver }, { number = third.driver } }, left)
+  end)
+
   it("refuses a second run of an id, with all that it wrote", function()
     local first, second = new(), new()
     started(first, "r")

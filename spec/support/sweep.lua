@@ -2,7 +2,7 @@
 -- then FIRST + STEP, and so on until the workload asks for no more than that. Each time it
 -- must give its result or a clear error, and leave nothing open.
 --   lua5.4 spec/support/sweep.lua WORKLOAD FAILING FIRST STEP [ADDRESS]
--- with the library of `sweep.c` preloaded. FAILING: how many allocations fail in a row.
+-- with the library of `sweep.c` preloaded, whose path is in $SWEEP. FAILING: how many allocations fail in a row.
 -- Prints each number before its turn, then how many were tried and how many of them failed.
 
 local lfs = require "lfs"
@@ -24,7 +24,7 @@ FOREACH i IN RANGE(n):
 PARALLEL(limit: 2):
   FOREACH j IN RANGE(3):
     EVENT completion:async {agent_id: "echo", prompt: "side {{j}}"} AS s
-    WAIT 0.01
+    WAIT 0.001
 SEND echo "later"
 AWAIT m FROM echo TIMEOUT 5:
   APPEND list m.output
@@ -130,10 +130,14 @@ local function open_files()
 end
 
 local function folder()
-  local path = os.tmpname()
-  os.remove(path)
+  local path = os.getenv("SWEEP"):match "^.*/" .. "made"
   assert(lfs.mkdir(path))
   return path
+end
+
+local function remove(path)
+  for file in lfs.dir(path) do os.remove(path .. "/" .. file) end
+  assert(lfs.rmdir(path))
 end
 
 -- Whatever was refused says so: any other error means that a refusal was not seen where it happened.
@@ -162,7 +166,8 @@ local function try(workload, number)
   if result ~= workload.result and not is_clear(workload, err) then problem(number, ("%s, %s"):format(result, err)) end
   local finished, wrong = pcall(workload.finish or tostring, made)
   if not finished then problem(number, wrong) end
-  os.execute("rm -r " .. made.folder)
+  remove(made.folder)
+  collectgarbage() -- Lua calls no finalizer while memory is short
   return calls >= number, result ~= workload.result
 end
 
@@ -176,8 +181,6 @@ while true do
   if not reached then break end
   tried, failed, number = tried + 1, failed + (refused and 1 or 0), number + step
 end
-collectgarbage()
-collectgarbage()
 if open_files() > files then error(("%d files are left open"):format(open_files() - files), 0) end
 print(("%s: %d tried, %d refused, %d wrong"):format(name, tried, failed, problems))
 os.exit(problems == 0, true)

@@ -25,6 +25,9 @@ M.HISTORY_BODY = 256
 -- ended, unless the configuration says otherwise.
 local RETENTION = { rows = 10000, days = 30 }
 
+-- Seconds without a sign of life after which a driver that holds no run is forgotten.
+local FORGOTTEN_SECONDS = 86400
+
 -- Runs that a driver deletes when it signs in: those that ended longest ago.
 local PRUNED_AT_ONCE = 100
 
@@ -164,6 +167,9 @@ function Store:sign_in()
     here.host, here.boot, here.pid, here.started, core.loop.clock())
   if not rows then return err end
   self.driver = rows[1].number
+  -- A driver that was killed left its row here.
+  self:query("DELETE FROM driver WHERE renewed < ? AND NOT EXISTS (SELECT 1 FROM run WHERE run.driver = driver.number)",
+    core.loop.clock() - FORGOTTEN_SECONDS)
   self:prune(core.loop.clock() - self.retention.days * 86400, PRUNED_AT_ONCE)
 end
 
@@ -442,24 +448,27 @@ local function understood(self, guards, asked, answers, err)
   return outcome
 end
 
-local function start_anew(self)
-  local guards, asked = self.guards, self.asked
-  self.guards, self.asked = {}, {}
-  return guards, asked
+-- Has the batch committed by `commit`, and starts another one when that has not raised.
+local function start_anew(self, commit)
+  local guards, asked = {}, {}
+  local answers, err = commit()
+  self.guards, self.asked = guards, asked
+  return answers, err
 end
 
 --- Commits the batch at once, while nothing else goes on.
 ---@return { refused: table<table, true>, answers: table[] }? outcome   leases that are lost; what entities answered
 ---@return orchlua.Error? err
 function Store:commit()
-  local guards, asked = start_anew(self)
-  return understood(self, guards, asked, self.db:commit())
+  local guards, asked = self.guards, self.asked
+  return understood(self, guards, asked, start_anew(self, function() return self.db:commit() end))
 end
 
 --- Commits the batch on the store's thread; `done(outcome, err)` is called in a turn of the loop.
 function Store:commit_later(done)
-  local guards, asked = start_anew(self)
-  self.db:commit_later(function(answers, err) done(understood(self, guards, asked, answers, err)) end)
+  local guards, asked = self.guards, self.asked
+  local function committed(answers, err) done(understood(self, guards, asked, answers, err)) end
+  start_anew(self, function() return self.db:commit_later(committed) end)
 end
 
 --- Puts a sign of life into the batch.
