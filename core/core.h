@@ -32,8 +32,9 @@ enum {
   ORCHLUA_NUMBER_TEXT = 48    /* room for any number's text */
 };
 
-/* Writes the number at `index` as JavaScript prints it; gives the length, with no
- * zero byte behind it counted. */
+/* Writes the number at `index` as JavaScript prints it; a whole one that fits 64 bits
+ * exactly, since the reader takes it for an integer. Gives the length, with no zero byte
+ * behind it counted. */
 size_t orchlua_number_text(lua_State *L, int index, char *out);
 
 /* How many bytes from the start of `s` are valid UTF-8. */

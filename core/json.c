@@ -1,6 +1,6 @@
 /* The JSON of the language's values (RFC 8259), exact where packaged libraries
  * are not: `[]` and `{}` stay apart, integers keep 64 bits, keys keep their order,
- * numbers are printed as JavaScript prints them. */
+ * numbers are printed as JavaScript prints them (whole ones that fit 64 bits exactly). */
 #include "core.h"
 
 #include <limits.h>

@@ -304,14 +304,14 @@ size_t orchlua_number_text(lua_State *L, int index, char *out)
   if (n == 0) return (size_t)sprintf(out, "0");
   if (n != n) return (size_t)sprintf(out, "NaN");
   if (isinf(n)) return (size_t)sprintf(out, n > 0 ? "Infinity" : "-Infinity");
-  if (fabs(n) < 1e15 && n == (double)(long long)n) return (size_t)sprintf(out, "%lld", (long long)n);
+  if (fabs(n) < 0x1p63 && n == (double)(long long)n) return (size_t)sprintf(out, "%lld", (long long)n);
   int count = shortest_digits(fabs(n), digits, &point);
   size_t sign = n < 0;
   if (sign) out[0] = '-';
   return sign + layout_digits(out + sign, digits, count, point);
 }
 
-/* number_text(n) -> as JavaScript prints it; integers exactly */
+/* number_text(n) -> as JavaScript prints it; whole numbers of 64 bits exactly */
 static int number_text(lua_State *L)
 {
   char out[ORCHLUA_NUMBER_TEXT];
