@@ -24,16 +24,15 @@ local function deliver_in_order(runtime)
   end
 end
 
-local function deliver(ended, row)
-  if not ended.ordered then return ended.run:deliver(row) end
-  ended.outcome = row
-  deliver_in_order(ended.runtime)
+local function deliver(run, row, ordered)
+  if not ordered then return run:deliver(row) end
+  ordered.outcome = row
+  deliver_in_order(ordered.runtime)
 end
 
 -- A large answer that is JSON is read before the run gets it, while other things go on.
-local function read_first(ended, row)
-  if not reply.is_large(row.body) or ended.request.quiet then return false end
-  local runtime, clock = ended.runtime, ended.runtime.clock
+local function read_first(runtime, run, row, ordered)
+  local clock = runtime.clock
   local function later(step)
     clock:hold()
     runtime.loop_handle:defer(function()
@@ -43,21 +42,26 @@ local function read_first(ended, row)
   end
   return reply.parse_slowly(row.body, later, runtime.collector, function(parsed)
     row.parsed = parsed
-    deliver(ended, row)
+    deliver(run, row, ordered)
   end)
 end
 
-local function call_ended(ended, answer, err)
+-- Tells a run what came of its request; `ordered` is the call, when answers come in the order of the calls.
+local function answer(runtime, run, request, row, ordered)
+  local broken = runtime.recorder and runtime.recorder:keep(request, row)
+  if broken then return runtime:stop(run, broken) end
+  if reply.is_large(row.body) and not request.quiet and read_first(runtime, run, row, ordered) then return end
+  deliver(run, row, ordered)
+end
+
+local function call_ended(ended, result, err)
   local runtime, run, request = ended.runtime, ended.run, ended.request
   runtime.calls[request] = nil
   if runtime.watched then runtime:notice(ended, "end", err) end
   if err and err.unknown_request then return runtime:stop(run, run:located(err, request.site)) end
   local duration, now = elapsed(ended)
   if ended.ordered then duration, now = 0, nil end
-  local row = reply.row(run, request, answer, err, ended.attempt, duration, now, ended.usage)
-  local broken = runtime.recorder and runtime.recorder:keep(request, row)
-  if broken then return runtime:stop(run, broken) end
-  if not read_first(ended, row) then deliver(ended, row) end
+  answer(runtime, run, request, reply.row(run, request, result, err, ended.attempt, duration, now, ended.usage), ended.ordered and ended)
 end
 
 -- A store that is no journal's answers at once; else the commit did what was asked.
@@ -71,7 +75,8 @@ function effects.request(runtime, run, request)
   local kind = request.kind
   if kind == "run" then return subrun.start(runtime, run, request) end
   if kind == "entity" then return ask_store(runtime, run, request) end
-  local started = call.start(runtime, run, request, run.path, call_ended)
+  local started, result, duration, now = call.start(runtime, run, request, run.path, call_ended)
+  if not started then return answer(runtime, run, request, reply.row(run, request, result, nil, request.attempt, duration, now)) end
   if started.ended then return end
   runtime.calls[request] = started
   if runtime.clock.virtual and not started.agent.in_process then

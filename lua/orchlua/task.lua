@@ -6,61 +6,81 @@ local resume, yield = coroutine.resume, coroutine.yield
 
 local M = {}
 
----@class orchlua.Tasks   a pool of coroutines
----@field idle thread[]    those that wait for work
+---@class orchlua.Tasks   a pool of tasks
+---@field idle orchlua.Task[]    those that wait for work
+
+---@class orchlua.Task     a coroutine and what it works for
+---@field co thread
+---@field context any      false once it is stopped
+---@field done? function   whom to tell when it ends later than in the turn it began in
 
 --- A pool of tasks.
 ---@return orchlua.Tasks
 function M.new() return { idle = {} } end
 
--- By coroutine, the context it was started with.
-local contexts = setmetatable({}, { __mode = "k" })
+-- By coroutine, its task.
+local tasks = setmetatable({}, { __mode = "k" })
 
 --- The context of the task that is running, or nil outside of any.
 function M.context()
-  return contexts[coroutine.running()]
+  local task = tasks[coroutine.running()]
+  return task and task.context or nil
 end
 
--- A task that was stopped while it ran itself tells nobody how it ended.
-local function work(idle, co)
-  while true do
-    local context, fn, argument, extra, done = yield()
-    local ok, result, more = pcall(fn, argument, extra)
-    if contexts[co] == context then
-      contexts[co] = nil
-      done(context, ok, result, more)
-    end
-    idle[#idle + 1] = co
-  end
+-- What a task yields that ended in the turn it began in.
+local ENDED = {}
+
+-- Waits for more work. A task that was stopped while it ran itself tells nobody how it ended.
+local function ended(idle, task, ok, result, more)
+  local done, context = task.done, task.context
+  if not done then return yield(ENDED, ok, result, more) end
+  task.done, task.context = nil, false
+  if context then done(context, ok, result, more) end
+  idle[#idle + 1] = task
+  return yield()
+end
+
+local function work(idle, task)
+  local fn, argument, extra = yield()
+  while true do fn, argument, extra = ended(idle, task, pcall(fn, argument, extra)) end
 end
 
 local function new(idle)
-  local co = coroutine.create(work)
-  assert(resume(co, idle, co))
-  idle[1] = co
+  local task = { co = coroutine.create(work), context = false, done = nil }
+  tasks[task.co] = task
+  assert(resume(task.co, idle, task))
+  return task
 end
 
---- Runs `fn(argument, extra)` in a coroutine; `done(context, ok, result, more)` is called with
---- what it returned, or what it raised, when it has, before this returns if it never waits.
+--- Runs `fn(argument, extra)` in a coroutine. What it returned, or raised, is given if it
+--- never waits; else the task, and `done(context, ok, result, more)` is called later.
 ---@param self orchlua.Tasks
 ---@param context table
 ---@param done fun(context: table, ok: boolean, result: any, more: any)
----@return thread
+---@return orchlua.Task? task   nil when it has ended
+---@return boolean? ok
+---@return any result
+---@return any more
 function M.start(self, context, fn, argument, extra, done)
   local idle = self.idle
-  if not idle[1] then new(idle) end
   local last = #idle
-  local co = idle[last]
-  idle[last], contexts[co] = nil, context
-  local ok, message = resume(co, context, fn, argument, extra, done)
-  if not ok then error(message, 0) end
-  return co
+  local task = idle[last] or new(idle)
+  idle[last], task.context = nil, context
+  local alive, outcome, ok, result, more = resume(task.co, fn, argument, extra)
+  if not alive then error(outcome, 0) end
+  if outcome == ENDED then
+    task.context, idle[#idle + 1] = false, task
+    return nil, ok, result, more
+  end
+  task.done = done
+  return task
 end
 
 --- Ends a task that waits: its `<close>` variables end what it waited for.
-function M.stop(co)
-  contexts[co] = nil
-  if coroutine.status(co) == "suspended" then coroutine.close(co) end
+---@param task orchlua.Task
+function M.stop(task)
+  task.context = false
+  if coroutine.status(task.co) == "suspended" then coroutine.close(task.co) end
 end
 
 return M

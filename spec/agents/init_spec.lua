@@ -19,11 +19,12 @@ describe("the agents of a configuration", function()
     local registry = new { agents = { critic = { lua = nothing, latency = 3, timeout = 5, retries = 1 }, cleaner = { exec = { "true" } } } }
     local critic = assert(registry:find "critic")
     assert.same({
-      name = "critic", kind = "lua", call = nothing, in_process = true, timeout = 5, retries = 1, retries_given = true,
+      name = "critic", kind = "lua", call = nothing, in_process = true, plain = false, timeout = 5, retries = 1, retries_given = true,
       concurrency = 64, latency = 3
     }, critic)
     local cleaner = assert(registry:find "cleaner")
     assert.is_false(cleaner.in_process)
+    assert.is_false(cleaner.plain)
     assert.is_false(cleaner.retries_given)
     assert.equal("exec", cleaner.kind)
   end)

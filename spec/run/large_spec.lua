@@ -1,3 +1,4 @@
+local config = require "orchlua.config"
 local core = require "orchlua.core"
 local orchlua = require "orchlua"
 local run = require "spec.support.run"
@@ -47,6 +48,20 @@ RETURN LENGTH(order)
 ]]
     assert.equal("2", run.text(program, { agents = agents }))
     assert.equal(2, run.result(program, { agents = agents, real_time = true }))
+  end)
+
+  it("goes to the run that asked, also when another one has asked meanwhile", function()
+    local checked = assert(config.check({ agents = { big = agents.big, small = function() return "small" end } }, ".", "config"))
+    local rt = assert(orchlua.runtime { config = checked, virtual_time = true })
+    local function start(agent, result)
+      local text = ('EVENT completion:async {agent_id: "%s", prompt: "x"} AS r\nRETURN %s'):format(agent, result)
+      return assert(rt:start(assert(orchlua.compile(text, { config = checked })), { run_id = agent }))
+    end
+    local first, second = start("big", "LENGTH(r.result)"), start("small", "r.output")
+    rt:loop()
+    rt:close()
+    assert.equal(40000, first.result)
+    assert.equal("small", second.result)
   end)
 
   it("may be cut off by the end of its run", function()

@@ -20,6 +20,7 @@ local M = {}
 ---                                A function in Lua may raise anything. An event's handler in Lua takes `(data, run)`. None for the kind `agent`
 ---@field agent? string            kind `agent` (events only): the agent to ask
 ---@field in_process boolean       runs inside this process
+---@field plain boolean            a function in Lua whose tries have no time-out of their own, and no latency
 ---@field timeout number
 ---@field try_timeout? number
 ---@field retries integer
@@ -43,7 +44,7 @@ local kinds = {
 local function new_agent(entry, loop, folder)
   return {
     name = entry.name, kind = entry.kind, call = kinds[entry.kind](entry, loop, folder), agent = entry.agent,
-    in_process = entry.kind == "lua", timeout = entry.timeout, try_timeout = entry.try_timeout,
+    in_process = entry.kind == "lua", plain = entry.kind == "lua" and not entry.try_timeout and not entry.latency, timeout = entry.timeout, try_timeout = entry.try_timeout,
     retries = entry.retries, retries_given = entry.retries_given, concurrency = entry.concurrency, latency = entry.latency,
   }
 end

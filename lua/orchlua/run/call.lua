@@ -83,9 +83,9 @@ end
 
 --- Ends the try in flight, if there is one: what it waits for is ended too.
 function Call:end_try()
-  local co = self.task
+  local started = self.task
   self.task = nil
-  if co then task.stop(co) end
+  if started then task.stop(started) end
 end
 
 -- What had come when a try was cut off goes with its failure.
@@ -166,7 +166,6 @@ local function raised_by_agent(raised)
 end
 
 local function tried(self, ok, result, usage)
-  self.running = false
   if self.ended then return end
   self.task = nil
   if not ok then
@@ -218,17 +217,20 @@ local function told(self, request, agent)
   return asked
 end
 
-local function start_task(self)
+-- Begins a try: whoever answers it before he waits has answered when this returns.
+---@return orchlua.Task? task, boolean? ok, any result, any usage
+local function start_task(self, asked)
   local agent, request, tasks = self.agent, self.request, self.runtime.tasks
-  local asked = told(self, request, agent)
-  local co
-  self.told, self.running, self.usage = asked, true, nil
-  if agent.kind == "lua" and request.kind == "event" then
-    co = task.start(tasks, self, agent.call, request.data, asked, tried)
-  else
-    co = task.start(tasks, self, agent.call, asked, nil, tried)
-  end
-  if self.running then self.task = co end
+  self.told = asked
+  if agent.kind == "lua" and request.kind == "event" then return task.start(tasks, self, agent.call, request.data, asked, tried) end
+  return task.start(tasks, self, agent.call, asked, nil, tried)
+end
+
+local function send(self)
+  self.usage = nil
+  local started, ok, result, usage = start_task(self, told(self, self.request, self.agent))
+  if not started then return tried(self, ok, result, usage) end
+  self.task = started
 end
 
 local function try_timed_out(self)
@@ -242,8 +244,8 @@ local function begin_try(self)
   local agent = self.agent
   local try_timeout = self.request.options.try_timeout or agent.try_timeout
   if try_timeout then after(self, "try", try_timeout, clock.TIMER, try_timed_out) end
-  if not agent.latency then return start_task(self) end
-  after(self, "latency", agent.latency, clock.REPLY, start_task)
+  if not agent.latency then return send(self) end
+  after(self, "latency", agent.latency, clock.REPLY, send)
 end
 
 -- Waits for the rates of an agent, one after the other, and then begins.
@@ -303,38 +305,81 @@ function Call:abandon()
   finish(self)
 end
 
-local function new_call(runtime)
+local function new_call(runtime, run, request, agent, path, done)
+  local before = request.attempt - 1
   return setmetatable({
-    runtime = runtime, run = nil, run_id = nil, request = nil, agent = nil, queue = nil, done = nil, attempt = 0, before = 0, path = NOWHERE,
-    started = false, ended = false, running = false, queued = false, task = nil, timers = nil, told = nil, usage = nil, waiters = nil,
+    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, done = done, attempt = before, before = before, path = path or NOWHERE,
+    queue = nil, started = nil, ended = false, queued = false, task = nil, timers = nil, told = nil, usage = nil, waiters = nil,
   }, Call)
 end
 
---- Starts a call. One that is answered before this returns, as most agents in Lua do, leaves
---- its table to the next.
+local function find_agent(runtime, request)
+  if request.kind == "agent" then return runtime.agents:find(request.agent_id) end
+  return runtime.agents:handler(request.agent_id)
+end
+
+-- The long way: by the agent's queue.
+local function enter(self)
+  local runtime, request, agent = self.runtime, self.request, self.agent
+  if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), clock.TIMER, out_of_budget) end
+  self.queue = runtime.queues[agent] or new_queue(runtime, agent)
+  self.queue:enter(self, admitted, self.path)
+  return self
+end
+
+-- Whether a request is one to a function in Lua, with nothing kept around its tries and
+-- nobody watching, that has its turn now.
+local function has_short_way(runtime, request, agent, path)
+  if not agent.plain or path or runtime.watched or request.cutoff or next(request.options) then return false end
+  local line = runtime.queues[agent] or new_queue(runtime, agent)
+  return line.waiting == 0 and line.active < line.limit
+end
+
+-- A function waits, or has failed: from here on its call is like any other.
+local function go_on(self, started, ok, result)
+  local runtime = self.runtime
+  self.queue = runtime.queues[self.agent]
+  self.queue:enter(self, function() end)
+  if not started then
+    tried(self, ok, result)
+  else
+    self.task = started
+  end
+  if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
+  return self
+end
+
+-- The short way: most functions answer at once, and leave their call to the next.
+local function ask_function(runtime, run, request, agent, done)
+  local self, before, wall = runtime.spare_call, request.attempt - 1, runtime.clock
+  if self then
+    self.run, self.run_id, self.request, self.agent, self.before = run, run.id, request, agent, before
+  else
+    self = new_call(runtime, run, request, agent, nil, done)
+  end
+  runtime.spare_call, self.started, self.attempt = false, wall:now(), before + 1
+  local started, ok, result = start_task(self, told(self, request, agent))
+  if started or not ok then return go_on(self, started, ok, result) end
+  if not self.asked then runtime.spare_call = self end
+  return nil, result, M.elapsed(self)
+end
+
+--- Starts a call.
 ---@param runtime table
 ---@param run orchlua.Run
 ---@param request table
 ---@param path? table   the agents whose calls this one is made inside
 ---@param done fun(call: orchlua.Call, value: any, err: orchlua.Error?)
----@return orchlua.Call
+---@return orchlua.Call? call   nil when the answer is here: `done` is not called then
+---@return any answer
+---@return number? seconds    what it took
+---@return number? time       when it came, seconds since the epoch
 function M.start(runtime, run, request, path, done)
-  local self, before = runtime.spare_call or new_call(runtime), request.attempt - 1
-  runtime.spare_call = false
-  self.run, self.run_id, self.request, self.done, self.path = run, run.id, request, done, path or NOWHERE
-  self.attempt, self.before, self.started, self.ended, self.asked, self.questions, self.usage = before, before, false, false, nil, nil, nil
-  self.told = nil
-  local agent, err
-  if request.kind == "agent" then agent, err = runtime.agents:find(request.agent_id) else agent = runtime.agents:handler(request.agent_id) end
-  self.agent = agent
-  if agent then
-    if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), clock.TIMER, out_of_budget) end
-    self.queue = runtime.queues[agent] or new_queue(runtime, agent)
-    self.queue:enter(self, admitted, path)
-  else
-    finish(self, nil, err)
-  end
-  if self.ended and not self.running and not runtime.watched then runtime.spare_call = self end
+  local agent, err = find_agent(runtime, request)
+  if agent and has_short_way(runtime, request, agent, path) then return ask_function(runtime, run, request, agent, done) end
+  local self = new_call(runtime, run, request, agent, path, done)
+  if agent then return enter(self) end
+  finish(self, nil, err)
   return self
 end
 
