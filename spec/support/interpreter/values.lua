@@ -68,7 +68,7 @@ local function double_text(n)
 end
 
 function M.number_text(n)
-  if math.type(n) == "integer" then return ("%d"):format(n) end
+  if math.type(n) == "integer" or math.abs(n) < 2.0 ^ 63 and n % 1 == 0 then return ("%d"):format(n) end
   if n == 0 then return "0" end
   return n < 0 and "-" .. double_text(-n) or double_text(n)
 end
