@@ -24,8 +24,7 @@ local function deliver_in_order(runtime)
   end
 end
 
-local function deliver(run, row, ordered)
-  if not ordered then return run:deliver(row) end
+local function deliver_as_ordered(ordered, row)
   ordered.outcome = row
   deliver_in_order(ordered.runtime)
 end
@@ -42,16 +41,18 @@ local function read_first(runtime, run, row, ordered)
   end
   return reply.parse_slowly(row.body, later, runtime.collector, function(parsed)
     row.parsed = parsed
-    deliver(run, row, ordered)
+    if ordered then return deliver_as_ordered(ordered, row) end
+    run:deliver(row)
   end)
 end
 
 -- Tells a run what came of its request; `ordered` is the call, when answers come in the order of the calls.
 local function answer(runtime, run, request, row, ordered)
-  local broken = runtime.recorder and runtime.recorder:keep(request, row)
+  local broken, body = runtime.recorder and runtime.recorder:keep(request, row), row.body
   if broken then return runtime:stop(run, broken) end
-  if reply.is_large(row.body) and not request.quiet and read_first(runtime, run, row, ordered) then return end
-  deliver(run, row, ordered)
+  if body and #body >= reply.LARGE and not request.quiet and read_first(runtime, run, row, ordered) then return end
+  if ordered then return deliver_as_ordered(ordered, row) end
+  run:deliver(row)
 end
 
 local function call_ended(ended, result, err)
@@ -126,11 +127,7 @@ function effects.again(runtime, run, effect)
   run:deliver(reply.row(run, request, outcome.value, outcome.error))
 end
 
---- Performs effects in order, emptying the list.
----@param runtime orchlua.Runtime
----@param run orchlua.Run
----@param list table[]
-function M.perform(runtime, run, list)
+local function perform(runtime, run, list)
   for i = 1, #list do
     local effect = list[i]
     list[i] = nil
@@ -138,15 +135,23 @@ function M.perform(runtime, run, list)
   end
 end
 
---- Performs the outbox of a run in memory; what is put into it meanwhile comes last.
-function M.perform_outbox(runtime, run)
-  local outbox = run.outbox
-  while outbox[1] do
-    run.outbox, run.outbox_taken = run.outbox_taken, outbox
-    M.perform(runtime, run, outbox)
-    outbox = run.outbox
+--- Performs effects in order, emptying the list.
+---@param runtime orchlua.Runtime
+---@param run orchlua.Run
+---@param list table[]
+M.perform = perform
+
+--- What performs the outbox of a run in memory; what is put into it meanwhile comes last.
+---@return fun(run: orchlua.Run)
+function M.performer(runtime)
+  return function(run)
+    local outbox = run.outbox
+    while outbox[1] do
+      run.outbox, run.outbox_taken = run.outbox_taken, outbox
+      perform(runtime, run, outbox)
+      outbox = run.outbox
+    end
   end
 end
-
 
 return M

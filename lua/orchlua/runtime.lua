@@ -60,7 +60,7 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    spare_call = false, collector = collector.new(), seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
+    spare_call = false, recorder = false, watched = false, collector = collector.new(), seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
   }, Runtime)
 end
 
@@ -134,7 +134,7 @@ function M.new(options)
   local owner <close> = setmetatable({ loop = loop }, Owner)
   local self = new_runtime(options, loop)
   self.jitter_state = self.seed
-  self.watched, self.touch = options.on_call, toucher(self)
+  self.watched, self.touch = options.on_call or false, toucher(self)
   local err = open_store(self, options.store) or find_agents(self, options)
   if err then return nil, err end
   self:user_functions()
@@ -203,6 +203,9 @@ local function unique_id(self)
   return id
 end
 
+-- A run with a journal has its own way with what it wants.
+local function nothing() end
+
 --- Makes a run that is not started: `resume` fills it with what it was.
 function Runtime:new_run(id, program, inputs, options)
   program:link(operators)
@@ -211,14 +214,14 @@ function Runtime:new_run(id, program, inputs, options)
     clock = self.clock, ceiling = ceiling.new(), functions = self.functions, patterns = self.config.patterns,
     listener = self.options.on_record, brief = self.options.brief,
     event_handler = function(name) return self.agents:handler(name) end, find_agent = function(agent_id) return self.agents:find(agent_id) end,
-    interrupted = self.options.interrupted, on_row = self.touch,
+    interrupted = self.options.interrupted, on_row = self.touch, at_rest = self.journal and nothing or effects.performer(self),
   }
   local run = runs.new(self.run_kind, {
     id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow_all(self.config, options.fronts or {}),
     limits = limits.of(self.config.limits, given),
   })
   if options.budget then budget.limit(run, "given", options.budget) end
-  run.folder, run.path, run.parent, run.depth, run.fronts = options.folder, options.path, options.parent, options.depth or 0, options.fronts or {}
+  run.folder, run.path, run.parent, run.depth, run.fronts = options.folder, options.path or false, options.parent, options.depth or 0, options.fronts or {}
   return run
 end
 
@@ -381,9 +384,8 @@ local function drive(self, run)
   self.driving = run
   run:drive()
   self.driving = nil
-  if not self.journal then effects.perform_outbox(self, run) end
   if run.status == "running" then
-    if run.awake then self.touch(run) end
+    if run.awake or run:has_arrivals() then self.touch(run) end
   elseif run.status == "stopped" then
     self:stop(run, run.error)
   elseif not self.journal then

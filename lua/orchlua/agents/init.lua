@@ -13,6 +13,9 @@ local rate = require "orchlua.agents.rate"
 
 local M = {}
 
+-- So many ids are remembered; programs choose them, so there is a bound.
+local REMEMBERED = 1000
+
 ---@class orchlua.Agent
 ---@field name string              the name or glob of the configuration that it stands under
 ---@field kind "lua"|"exec"|"http"|"agent"|"openai"|"anthropic"|"ollama"
@@ -73,6 +76,7 @@ end
 ---@class orchlua.Agents
 ---@field package agents table<string, orchlua.Agent>
 ---@field package events table<string, orchlua.Agent>
+---@field package found table<string, orchlua.Agent>   by the ids that were asked for
 local Agents = {}
 Agents.__index = Agents
 
@@ -83,7 +87,8 @@ Agents.__index = Agents
 function M.new(checked, loop)
   return setmetatable({
     agents = new_agents(checked.agents, loop, checked.folder),
-    events = new_agents(checked.events, loop, checked.folder)
+    events = new_agents(checked.events, loop, checked.folder),
+    found = {}, count = 0,
   }, Agents)
 end
 
@@ -94,12 +99,20 @@ local function names_of(map)
   return names
 end
 
+local function remember(self, agent_id, agent)
+  if self.count == REMEMBERED then self.found, self.count = {}, 0 end
+  self.found[agent_id], self.count = agent, self.count + 1
+  return agent
+end
+
 --- The agent that answers to an id: the same object for all ids that one entry takes.
 ---@param agent_id string
 ---@return orchlua.Agent? agent, orchlua.Error? problem
 function Agents:find(agent_id)
-  local agent = self.agents[agent_id] or config.match(self.agents, agent_id)
+  local agent = self.found[agent_id]
   if agent then return agent end
+  agent = config.match(self.agents, agent_id)
+  if agent then return remember(self, agent_id, agent) end
   local hint = nearest.hint(agent_id, names_of(self.agents))
   if not next(self.agents) then hint = "the configuration has no agents" end
   return nil, errors.new("agent", ("no agent `%s` in the configuration"):format(agent_id),

@@ -11,6 +11,8 @@ local queue = require "orchlua.agents.queue"
 local reply = require "orchlua.run.reply"
 local task = require "orchlua.task"
 
+local next, setmetatable = next, setmetatable
+
 local M = {}
 
 ---@class orchlua.Call
@@ -195,20 +197,22 @@ local function prompt_again(request)
   return ("%s\n\nYour answer was:\n%s\n\n%s"):format(request.prompt, again.answer, again.message)
 end
 
--- A second question is another one: a server that knows its key would give the first answer again.
-local function key_of(request)
-  local key = request.options.key or request.key
-  return request.asked_again and key .. "/again" or key
+-- What an agent is told, as the configuration's page has it.
+local function told(run, request, agent, attempt)
+  local options, key = request.options, request.key
+  return {
+    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = run.id, request_id = key,
+    idempotency_key = options.key or key, attempt = attempt, timeout = options.timeout or agent.timeout,
+  }
 end
 
--- What the agent is told, as the configuration's page has it.
-local function told(self, request, agent)
-  local options = request.options
-  local asked = {
-    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run_id, request_id = request.key,
-    idempotency_key = key_of(request), attempt = self.attempt, timeout = options.timeout or agent.timeout, stream = nil,
-  }
-  if options.stream or agent.stream and options.stream == nil then asked.stream = true end
+-- What it is told besides. A second question is another one: a server that knows its key
+-- would give the first answer again.
+local function tell_more(self, asked)
+  local agent, request = self.agent, self.request
+  local stream = request.options.stream
+  if stream or agent.stream and stream == nil then asked.stream = true end
+  if request.asked_again then asked.idempotency_key = asked.idempotency_key .. "/again" end
   if agent.terms then
     tell_model(self, asked, request)
   elseif request.asked_again then
@@ -228,7 +232,8 @@ end
 
 local function send(self)
   self.usage = nil
-  local started, ok, result, usage = start_task(self, told(self, self.request, self.agent))
+  local asked = told(self.run, self.request, self.agent, self.attempt)
+  local started, ok, result, usage = start_task(self, tell_more(self, asked))
   if not started then return tried(self, ok, result, usage) end
   self.task = started
 end
@@ -313,11 +318,6 @@ local function new_call(runtime, run, request, agent, path, done)
   }, Call)
 end
 
-local function find_agent(runtime, request)
-  if request.kind == "agent" then return runtime.agents:find(request.agent_id) end
-  return runtime.agents:handler(request.agent_id)
-end
-
 -- The long way: by the agent's queue.
 local function enter(self)
   local runtime, request, agent = self.runtime, self.request, self.agent
@@ -330,15 +330,15 @@ end
 -- Whether a request is one to a function in Lua, with nothing kept around its tries and
 -- nobody watching, that has its turn now.
 local function has_short_way(runtime, request, agent, path)
-  if not agent.plain or path or runtime.watched or request.cutoff or next(request.options) then return false end
+  if not agent.plain or path or request.cutoff or runtime.watched or next(request.options) then return false end
   local line = runtime.queues[agent] or new_queue(runtime, agent)
   return line.waiting == 0 and line.active < line.limit
 end
 
 -- A function waits, or has failed: from here on its call is like any other.
-local function go_on(self, started, ok, result)
-  local runtime = self.runtime
-  self.queue = runtime.queues[self.agent]
+local function go_on(self, began, started, ok, result)
+  local runtime, before = self.runtime, self.request.attempt - 1
+  self.started, self.before, self.attempt, self.run_id, self.queue = began, before, before + 1, self.run.id, runtime.queues[self.agent]
   self.queue:enter(self, function() end)
   if not started then
     tried(self, ok, result)
@@ -351,17 +351,19 @@ end
 
 -- The short way: most functions answer at once, and leave their call to the next.
 local function ask_function(runtime, run, request, agent, done)
-  local self, before, wall = runtime.spare_call, request.attempt - 1, runtime.clock
+  local self, wall = runtime.spare_call, runtime.clock
   if self then
-    self.run, self.run_id, self.request, self.agent, self.before = run, run.id, request, agent, before
+    self.run, self.request, self.agent = run, request, agent
   else
     self = new_call(runtime, run, request, agent, nil, done)
   end
-  runtime.spare_call, self.started, self.attempt = false, wall:now(), before + 1
-  local started, ok, result = start_task(self, told(self, request, agent))
-  if started or not ok then return go_on(self, started, ok, result) end
+  runtime.spare_call = false
+  local began = wall:now()
+  local started, ok, result = start_task(self, told(run, request, agent, request.attempt))
+  if started or not ok then return go_on(self, began, started, ok, result) end
   if not self.asked then runtime.spare_call = self end
-  return nil, result, M.elapsed(self)
+  local now = wall:now()
+  return nil, result, now > began and now - began or 0, now
 end
 
 --- Starts a call.
@@ -375,7 +377,9 @@ end
 ---@return number? seconds    what it took
 ---@return number? time       when it came, seconds since the epoch
 function M.start(runtime, run, request, path, done)
-  local agent, err = find_agent(runtime, request)
+  local agents, id = runtime.agents, request.agent_id
+  local agent, err
+  if request.kind == "agent" then agent, err = agents:find(id) else agent = agents:handler(id) end
   if agent and has_short_way(runtime, request, agent, path) then return ask_function(runtime, run, request, agent, done) end
   local self = new_call(runtime, run, request, agent, path, done)
   if agent then return enter(self) end

@@ -18,6 +18,7 @@ local schemas = require "orchlua.agents.schema"
 
 local json, value = core.json, core.value
 local copy, null = value.copy, value.null
+local type = type
 
 local M = {}
 
@@ -101,14 +102,14 @@ local function register(run, branch, asked)
   else
     asked.home.outstanding = asked.home.outstanding + 1
   end
+  return asked
 end
 
 -- Sends a request: an effect in the outbox. `AS` waits for its reply.
 local function send(run, branch, asked)
   local outbox = run.outbox
   outbox[#outbox + 1] = asked
-  register(run, branch, asked)
-  return asked
+  return register(run, branch, asked)
 end
 
 -- Sends a question to an agent: what a try of a model may take is reserved before.
@@ -130,7 +131,7 @@ local function request(run, branch, site, kind, agent_id, prompt, data, replies)
   if run.request_total >= run.limits.requests then too_many_requests(run) end
   local number, fields = run.request_count + 1, #data
   -- Most questions have a prompt, and nothing else.
-  local plain = fields == 0 or kind == "agent" and fields == 2 and data.prompt ~= nil
+  local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
     site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
@@ -213,8 +214,7 @@ end
 
 builtin["completion:async"] = function(run, branch, site, name, data)
   local agent_id = type(data) == "table" and data.agent_id
-  if type(agent_id) ~= "string" or agent_id == "" then text_field(object(data, name), "agent_id", name) end
-  if not run.allowed[agent_id] then check_agent(run, agent_id) end
+  if not run.allowed[agent_id] then check_agent(run, text_field(object(data, name), "agent_id", name)) end
   local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
   local asked = ask(run, branch, request(run, branch, site, "agent", agent_id, prompt, data))
@@ -361,7 +361,7 @@ function M.raise(run, branch, site, name, data)
     action = action_for(run, name)
     run.actions[name] = action
   end
-  action(run, branch, site, name, data)
+  return action(run, branch, site, name, data)
 end
 
 -- Answers ---------------------------------------------------------------------------------------
@@ -401,26 +401,26 @@ end
 --- A request of the run has been answered: the branch that waits goes on, or the
 --- reply becomes a message.
 function M.answered(run, asked, row)
-  local branch = run.branches[asked.branch]
+  local branch, kind, failed = run.branches[asked.branch], asked.kind, row.error
   if asked.open or asked.asks then budget.close(run, asked, row.usage) end
-  if asked.worst and asked.kind == "agent" and not row.error then models.answered(run, asked, row.body) end
+  if kind == "agent" and asked.worst and not failed then models.answered(run, asked, row.body) end
   local result = result_of(asked, row)
-  if asked.kind ~= "entity" then
+  if kind ~= "entity" then
     if run.telling then publish_reply(run, asked, row, result, branch) else run.seq = run.seq + 1 end
   end
   if run.last_request == asked.number then
-    if asked.quiet or row.error then run.last = result else run.last = result.result end
+    if failed or asked.quiet then run.last = result else run.last = result.result end
   end
   if asked.awaited then
     if not branch then return end
-    if row.error then return awaited_error(run, asked, branch, result, row) end
+    if failed then return awaited_error(run, asked, branch, result, row) end
     return run:wake(branch, result)
   end
   asked.home.outstanding = math.max(0, asked.home.outstanding - 1)
   if asked.quiet then return end
   mailbox.post(run, asked.home, {
     agent_id = asked.agent_id, reply = result,
-    raises = row.error and asked.options.on_error == "raise" and as_error(asked, row) or nil,
+    raises = failed and asked.options.on_error == "raise" and as_error(asked, row) or nil,
   })
 end
 

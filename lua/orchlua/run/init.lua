@@ -29,6 +29,8 @@ local SLICE = 256
 local FINALLY_SECONDS = 30
 -- Branches resumed in one go before other runs and the world have their turn.
 local RESUMES_AT_ONCE = 512
+-- Rows taken in one go.
+local ROWS_AT_ONCE = 64
 -- How much larger a text may be when it has been read as JSON, roughly.
 local PARSED = 8
 
@@ -49,7 +51,8 @@ local Run = {}
 --- What the runs of one runtime have in common, and their methods: what `new` is given.
 ---@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, brief?: boolean, functions: table,
 ---  patterns?: table, listener?: any, event_handler: fun(name): table?,
----  interrupted?: fun(): boolean, on_row: fun(run) }   `listener`: somebody wants records
+---  interrupted?: fun(): boolean, on_row: fun(run), at_rest: fun(run, row) }
+---  `listener`: somebody wants records; `at_rest`: what a row led to is complete, and in the outbox
 ---@return table kind
 function M.kind(common)
   local index = { telling = common.listener ~= nil }
@@ -68,7 +71,7 @@ function M.new(kind, options)
     limits = options.limits, room = options.limits.memory, recording = false, keeps = false,
     status = "running", branches = {}, branch_count = 0, branch_total = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, caught = false, row = false, spare_row = false, readings = false, replay = false,
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, caught = false, row = false, spare_row = false, current = false, operating = false, readings = false, replay = false,
     flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = budget.nothing(), budgets = false, terms = {}, memories = nil, signal_count = 0,
   }, kind)
@@ -84,8 +87,7 @@ function Run:disarm()
   self.due = {}
 end
 
---- From now on what the run learns is kept for a replay; `at_rest(run, row)` is called
---- with each row when what it led to is complete.
+--- From now on what the run learns is kept for a replay, by `at_rest(run, row)`.
 function Run:keep(at_rest)
   self.keeps, self.recording, self.at_rest = true, true, at_rest
 end
@@ -145,8 +147,14 @@ local function go_on(self, branch, v)
   branch.value, self.caught, self.awake = v, branch, true
 end
 
+local function too_many_steps(self)
+  return limits.reached("steps", ("more than %d loop turns without a wait"):format(self.limits.steps),
+    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" })
+end
+
 -- Takes the branch that has been ready longest; with the last one taken the run is not
--- awake any more, unless that one wakes another.
+-- awake any more, unless that one wakes another. Loop turns are counted from a wait on; an
+-- error that a TRY takes is no wait.
 local function next_ready(self)
   local ready, first = self.ready, self.ready_first
   local branch = ready[first]
@@ -156,32 +164,21 @@ local function next_ready(self)
   else
     self.ready_first, self.ready_last, self.awake = 1, 0, false
   end
-  return branch
-end
-
-local function too_many_steps(self)
-  return limits.reached("steps", ("more than %d loop turns without a wait"):format(self.limits.steps),
-    { uncatchable = true, hint = "wait in the loop, or raise --max-steps" })
-end
-
--- Loop turns are counted from a wait on; an error that a TRY takes is no wait.
-local function begin_turns(self, branch)
   if self.caught == branch then self.caught = false else self.charged = 0 end
-  self.granted = self.slice
+  self.current, self.granted = branch, self.slice
+  return branch
 end
 
 local function resume_branches(self)
   for _ = 1, RESUMES_AT_ONCE do
     local branch = next_ready(self)
     if not branch then return end
-    self.current = branch
-    begin_turns(self, branch)
     local v = branch.value
     branch.value = nil
     local operation, site, a, b, c = branch.unit.fn(branch.frame, v, self)
     self.operating = site
     operations[operation](self, branch, site, a, b, c)
-    self.operating = nil
+    self.operating = false
     if not self.awake then return end
   end
 end
@@ -208,7 +205,7 @@ local function resume_until_rest(self)
     -- Lua asks no message handler when memory is refused, so the locals are lost.
     if type(failed) ~= "table" then return self:stop(self.ceiling:refused(self, failed)) end
     if not failed.site then error(failed.trace, 0) end
-    self.operating = nil
+    self.operating = false
     if failed.error.type == "interrupted" then return self:stop(failed.error) end
     raised(self, failed)
   end
@@ -217,15 +214,18 @@ local function resume_until_rest(self)
 end
 
 -- Turns that a branch has until it looks at its limits: none when memory is to be looked at.
-local function set_slice(self)
-  self.slice = self.room > 0 and math.min(SLICE, self.limits.steps) or 0
+local function slice(self)
+  if self.room <= 0 then return 0 end
+  local steps = self.limits.steps
+  return steps < SLICE and steps or SLICE
 end
 
 local function resume_all(self)
-  set_slice(self)
-  self.ceiling:enter(self)
+  local ceiling = self.ceiling
+  self.slice = slice(self)
+  ceiling:enter(self)
   resume_until_rest(self)
-  self.ceiling:leave(self)
+  ceiling:leave(self)
 end
 
 --- Stops here: what the run did since its last row is as if it had not been.
@@ -238,8 +238,8 @@ local function rest(self, row)
   if self.request_total == self.flow_count then self:settle() end
   if self.awake then return false end
   self.row = false
-  if self.at_rest then self.at_rest(self, row) end
-  if row.kind == "reply" and not self.keeps then self.spare_row = row end
+  if not self.keeps and row.kind == "reply" and not (row.error or row.usage or row.parsed) then self.spare_row = row end
+  self:at_rest(row)
   return true
 end
 
@@ -257,17 +257,19 @@ local function take_next(self)
 end
 
 --- Goes on: resumes the branches that are ready, a bounded number of them, then takes
---- the next row, and so on. Each row is driven to rest before the next is taken, so
---- that the order of rows alone decides what happens.
+--- the next row, and so on, a bounded number of them too. Each row is driven to rest before the
+--- next is taken, so that the order of rows alone decides what happens.
 function Run:drive()
+  local rows = 0
   repeat
+    rows = rows + 1
     if self.awake then
       resume_all(self)
       if self.awake then return end
     end
     local row = self.row
     if row and not rest(self, row) then return end
-  until self.status == "stopped" or not take_next(self)
+  until rows > ROWS_AT_ONCE or self.status == "stopped" or not take_next(self)
 end
 
 -- With nothing left to run, and nothing asked, the run is over, waits, or can never go on.
@@ -348,7 +350,7 @@ end
 
 --- Takes a row: branches become ready.
 function Run:take(row)
-  self.row, self.time, self.readings, self.current = row, row.time, false, nil
+  self.row, self.time, self.readings, self.current = row, row.time, false, false
   if row.body then self.room = self.room - PARSED * #row.body end
   if self.status == "running" or row.kind == "resume" then arrivals[row.kind](self, row) end
 end
@@ -598,7 +600,7 @@ function Run:more()
   local left = self.limits.steps - self.charged - self.granted
   if left <= 0 then error(too_many_steps(self), 0) end
   self.ceiling:look(self)
-  set_slice(self)
+  self.slice = slice(self)
   local turns = math.min(left, SLICE)
   self.granted = self.granted + turns
   return turns - 1

@@ -9,7 +9,8 @@ local failure = require "orchlua.run.failure"
 local limits = require "orchlua.run.limits"
 local schemas = require "orchlua.agents.schema"
 
-local find, json, value = string.find, core.json, core.value
+local byte, find, setmetatable, type = string.byte, string.find, setmetatable, type
+local json, value = core.json, core.value
 local null, Reply, utf8 = value.null, value.Reply, value.utf8
 
 local M = {}
@@ -37,9 +38,7 @@ end
 -- Bytes of an answer from which on it is read in slices of so many, so that nothing else waits long.
 local LARGE, SLICE = 1024 * 1024, 128 * 1024
 
---- Whether an answer is so large that it is read slowly.
----@param text? string
-function M.is_large(text) return text ~= nil and #text >= LARGE end
+M.LARGE = LARGE
 
 --- Reads an answer that is JSON a slice at a time: `more(step)` has `step` called a little
 --- later, `done(parsed)` gets what `parsed` would give. False when it is no JSON: nothing is done then.
@@ -63,11 +62,15 @@ function M.parse_slowly(text, more, collector, done)
   return true
 end
 
+-- The bytes with which a text may begin that is an array or an object.
+local BEFORE_JSON = {}
+for c in ("[{ \t\n\v\f\r"):gmatch "." do BEFORE_JSON[byte(c)] = true end
+
 --- What a text is as JSON: an array, an object, or nil; `42` is text.
 ---@param text string
 ---@return table?
 function M.parsed(text)
-  if find(text, "^%s*[%[{]") then
+  if BEFORE_JSON[byte(text)] and find(text, "^%s*[%[{]") then
     local parsed = json.decode(text)
     if parsed then return parsed end
   end
@@ -131,13 +134,19 @@ local function too_large(asked, name, most)
   return limits.reached(name, ("the answer of `%s` is larger than %s"):format(asked.agent_id, limits.size(most)))
 end
 
-local function new_row()
-  return { kind = "reply", request = 0, body = nil, error = nil, attempts = 1, duration = 0, time = nil, readings = nil, usage = nil, parsed = nil }
+-- The text of an answer, as a row has it, or nil and what is wrong with it.
+local function body_of(run, asked, answer)
+  local body, message = (asked.quiet and value_text or text_of)(answer)
+  if not body then return nil, not_a_value(asked, message) end
+  local size, limits_of_run = #body, run.limits
+  if size > limits_of_run.reply then return nil, too_large(asked, "reply", limits_of_run.reply) end
+  if run.keeps and size > limits_of_run.row then return nil, too_large(asked, "row", limits_of_run.row) end
+  return body
 end
 
 --- What came of a request as the row that tells its run: `body` is the answer's text,
 --- or, of one that is answered with a value of its own, the value's JSON. In memory a row is
---- of no use any more when what it led to is complete: the next one is written over it.
+--- of no use any more when what it led to is complete: the next one may be written over it.
 ---@param run orchlua.Run
 ---@param asked orchlua.Request
 ---@param answer any            what was answered, or nil and
@@ -148,18 +157,18 @@ end
 ---@param usage? orchlua.Amount  what the last try took, where the transport says so
 ---@return table row
 function M.row(run, asked, answer, err, attempts, duration, time, usage)
-  local row = run.spare_row or new_row()
-  local body, message
-  run.spare_row = false
-  if not err then
-    if asked.quiet then body, message = value_text(answer) else body, message = text_of(answer) end
-    if not body then err = not_a_value(asked, message) end
-    if body and #body > run.limits.reply then body, err = nil, too_large(asked, "reply", run.limits.reply) end
-    if body and run.keeps and #body > run.limits.row then body, err = nil, too_large(asked, "row", run.limits.row) end
+  local body
+  if not err then body, err = body_of(run, asked, answer) end
+  local spare = run.spare_row
+  if spare and not err and not usage then
+    run.spare_row = false
+    spare.request, spare.body, spare.attempts, spare.duration, spare.time = asked.number, body, attempts or 1, duration or 0, time
+    return spare
   end
-  row.request, row.body, row.error, row.attempts = asked.number, body, err and kept(err), attempts or 1
-  row.duration, row.time, row.readings, row.usage, row.parsed = duration or 0, time, nil, usage, nil
-  return row
+  return {
+    kind = "reply", request = asked.number, body = body, error = err and kept(err), attempts = attempts or 1, duration = duration or 0, time = time,
+    usage = usage,
+  }
 end
 
 local enumerated = { agent_id = true, task_id = true, success = true }
