@@ -60,7 +60,8 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    spare_call = false, recorder = false, watched = false, collector = collector.new(), seed = options.seed or (options.virtual_time and 0 or random.seed()), seen_messages = {},
+    spare_call = false, recorder = false, watched = false, collector = collector.new(), seen_messages = {},
+    seed = options.seed or (options.virtual_time and 0 or random.seed()),
   }, Runtime)
 end
 

@@ -47,7 +47,8 @@ local kinds = {
 local function new_agent(entry, loop, folder)
   return {
     name = entry.name, kind = entry.kind, call = kinds[entry.kind](entry, loop, folder), agent = entry.agent,
-    in_process = entry.kind == "lua", plain = entry.kind == "lua" and not entry.try_timeout and not entry.latency, timeout = entry.timeout, try_timeout = entry.try_timeout,
+    in_process = entry.kind == "lua", plain = entry.kind == "lua" and not entry.try_timeout and not entry.latency,
+    timeout = entry.timeout, try_timeout = entry.try_timeout,
     retries = entry.retries, retries_given = entry.retries_given, concurrency = entry.concurrency, latency = entry.latency,
   }
 end

@@ -71,7 +71,8 @@ function M.new(kind, options)
     limits = options.limits, room = options.limits.memory, recording = false, keeps = false,
     status = "running", branches = {}, branch_count = 0, branch_total = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, caught = false, row = false, spare_row = false, current = false, operating = false, readings = false, replay = false,
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, caught = false, row = false, readings = false, replay = false,
+    spare_row = false, current = false, operating = false,
     flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
     usage = budget.nothing(), budgets = false, terms = {}, memories = nil, signal_count = 0,
   }, kind)
