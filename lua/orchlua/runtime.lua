@@ -222,7 +222,7 @@ function Runtime:new_run(id, program, inputs, options)
     limits = limits.of(self.config.limits, given),
   })
   if options.budget then budget.limit(run, "given", options.budget) end
-  run.folder, run.path, run.parent, run.depth, run.fronts = options.folder, options.path or false, options.parent, options.depth or 0, options.fronts or {}
+  run.folder, run.path, run.parent, run.depth, run.fronts = options.folder, options.path, options.parent, options.depth, options.fronts
   return run
 end
 

@@ -48,6 +48,13 @@ local PARSED = 8
 ---@class orchlua.Run
 local Run = {}
 
+-- What most runs never change: it is theirs by their kind, so that one that waits is small.
+local UNCHANGED = {
+  status = "running", keeps = false, request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
+  caught = false, row = false, spare_row = false, readings = false, replay = false, current = false, operating = false,
+  flow_count = 0, signal_count = 0, budgets = false,
+}
+
 --- What the runs of one runtime have in common, and their methods: what `new` is given.
 ---@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, brief?: boolean, functions: table,
 ---  patterns?: table, listener?: any, event_handler: fun(name): table?,
@@ -55,7 +62,8 @@ local Run = {}
 ---  `listener`: somebody wants records; `at_rest`: what a row led to is complete, and in the outbox
 ---@return table kind
 function M.kind(common)
-  local index = { telling = common.listener ~= nil }
+  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil }
+  for name, field in pairs(UNCHANGED) do index[name] = field end
   for name, method in pairs(Run) do index[name] = method end
   for name, field in pairs(common) do index[name] = field end
   return { __index = index }
@@ -68,17 +76,12 @@ end
 function M.new(kind, options)
   local self = setmetatable({
     id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, config = options.config,
-    limits = options.limits, room = options.limits.memory, recording = false, keeps = false,
-    status = "running", branches = {}, branch_count = 0, branch_total = 0, request_count = 0, wait_count = 0, seq = 0, time = 0, read_at = 0, outages = {},
-    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {}, request_total = 0,
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, caught = false, row = false, readings = false, replay = false,
-    spare_row = false, current = false, operating = false,
-    flows = {}, flow_count = 0, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
-    usage = budget.nothing(), budgets = false, terms = {}, memories = nil, signal_count = 0,
+    limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0, outages = {},
+    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {},
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, flows = {}, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
+    usage = budget.nothing(), terms = {}, slice = math.min(SLICE, options.limits.steps),
   }, kind)
   self.on_error = function(raised) return failure.handle(self, raised) end
-  self.slice = math.min(SLICE, options.limits.steps)
-  self.recording = self.telling
   return self
 end
 
