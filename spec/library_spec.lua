@@ -66,6 +66,32 @@ describe("the library", function()
     end
   end)
 
+  it("may be closed by what it calls: the loop is left soon, and the run can be resumed", function()
+    local store = os.tmpname()
+    local program = assert(orchlua.compile 'FOREACH i IN RANGE(1000):\n  EVENT completion:async {agent_id: "a", prompt: ""} AS r\nRETURN "end"')
+    local function closing(where)
+      local rt
+      rt = assert(orchlua.runtime {
+        store = store, on_record = function(record) if where == record.type then rt:close() end end,
+        config = { agents = { a = function() if where == "agent" then rt:close() end return "x" end } },
+      })
+      return rt
+    end
+    for _, where in ipairs { "agent", "reply", "run:started" } do
+      local rt = closing(where)
+      local run = assert(rt:start(program, { run_id = where }))
+      rt:loop()
+      assert.equal("running", run.status)
+      assert.is_false(rt:turn())
+      rt = closing()
+      local resumed = assert(rt:resume(where))
+      rt:loop()
+      rt:close()
+      assert.equal("end", resumed.result)
+    end
+    os.execute(("rm -f %s %s-wal %s-shm %s-bell"):format(store, store, store, store))
+  end)
+
   it("leaves no global behind", function()
     local before = keys(_G)
     spec_run.run('EVENT pattern:pipeline {stages: ["a"]} AS r\nRETURN r', { agents = { ["*"] = function() return "x" end } })

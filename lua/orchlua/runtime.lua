@@ -60,7 +60,7 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    spare_call = false, recorder = false, watched = false, collector = collector.new(), seen_messages = {},
+    spare_call = false, recorder = false, watched = false, depth = 0, closing = false, collector = collector.new(), seen_messages = {},
     seed = options.seed or (options.virtual_time and 0 or random.seed()),
   }, Runtime)
 end
@@ -404,7 +404,7 @@ end
 local function drive_ready(self)
   for round = 1, ROUNDS_AT_ONCE do
     local awake = self.awake
-    if not awake[1] then return round > 1 end
+    if not awake[1] or self.closing then return round > 1 end
     self.awake, self.driven = self.driven, awake
     for i = 1, #awake do
       local run = awake[i]
@@ -449,17 +449,37 @@ local function patience(self)
   return least < math.huge and math.min(least, LONGEST_TURN) or nil
 end
 
---- One turn: runs, effects, timers, the world.
----@return boolean more   whether anything is left that can happen
-function Runtime:turn()
+-- The loop is at work from here to the end of a block, however that ends.
+local AtWork = {}
+
+function AtWork.__close(at_work)
+  local self = at_work.runtime
+  self.depth = self.depth - 1
+  if self.closing and self.depth == 0 then self:close() end
+end
+
+local function work(self)
+  self.depth = self.depth + 1
+  return setmetatable({ runtime = self }, AtWork)
+end
+
+local function turn(self)
   local worked = drive_ready(self)
   keep_house(self)
   worked = self.outside:fire() or worked
   worked = #self.awake == 0 and self.clock:fire() or worked
-  if self.alive == 0 then return false end
+  if self.alive == 0 or self.closing then return false end
   local seconds = worked and 0 or patience(self)
   local active = self.loop_handle:turn(seconds)
   return active or seconds ~= nil or #self.awake > 0
+end
+
+--- One turn: runs, effects, timers, the world.
+---@return boolean more   whether anything is left that can happen
+function Runtime:turn()
+  if self.closed then return false end
+  local _ <close> = work(self)
+  return turn(self)
 end
 
 -- Nothing goes on, and nothing is due: all that is left is waiting.
@@ -473,12 +493,12 @@ end
 ---@param options? { until_parked: boolean?, stop: (fun(): boolean)? }
 function Runtime:loop(options)
   options = options or {}
+  local _ <close> = work(self)
   while self.alive > 0 do
     drive_ready(self)
-    if options.stop and options.stop() then return end
-    if self.alive == 0 then return end
+    if options.stop and options.stop() or self.alive == 0 or self.closing then return end
     if options.until_parked and quiet(self) then return end
-    if not self:turn() and self.alive > 0 and #self.awake == 0 then return end
+    if not turn(self) and self.alive > 0 and #self.awake == 0 then return end
   end
 end
 
@@ -545,9 +565,14 @@ local function take_in(self)
 end
 
 --- Ends everything: calls in flight, then the loop. Runs that have not ended are let go:
---- what they learned is kept, and anybody may resume them. May be called twice.
+--- what they learned is kept, and anybody may resume them. May be called twice; inside an
+--- agent, a handler or `on_record` it takes place when the loop has been left, which it is soon.
 function Runtime:close()
   if self.closed then return end
+  if self.depth > 0 then
+    self.closing = true
+    return
+  end
   self.closed = true
   for _, started in pairs(self.calls) do
     if started.abandon then started:abandon() end
