@@ -398,12 +398,16 @@ static void wake(lua_State *L, struct handle *handle)
   lua_pop(L, 1);
 }
 
+/* Handles whose coroutines are resumed in a turn: what the first ones led to is sent before the
+ * last ones of a crowd are looked at. */
+enum { READY_AT_ONCE = 16 };
+
 /* Does what is ready. What gets ready meanwhile is left to the next turn. */
 static void run_ready(lua_State *L, struct loop *loop)
 {
   size_t count = 0;
   struct handle *handle;
-  TAILQ_FOREACH(handle, &loop->ready, queue) count++;
+  TAILQ_FOREACH(handle, &loop->ready, queue) if (++count == READY_AT_ONCE) break;
   while (loop->open && !loop->failed && count-- > 0 && !TAILQ_EMPTY(&loop->ready)) {
     handle = TAILQ_FIRST(&loop->ready);
     dequeue(handle);

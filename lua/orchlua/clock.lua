@@ -43,32 +43,44 @@ function Clock:scale()
   return self.virtual and self.time_now or self.loop:now()
 end
 
-local function before(a, b)
-  if a.time ~= b.time then return a.time < b.time end
+-- Which of two things that are due at the same time goes first.
+local function goes_before(a, b)
   if a.class ~= b.class then return a.class < b.class end
   return a.order < b.order
 end
 
 local function sift_up(heap, i)
   local item = heap[i]
+  local time = item.time
   while i > 1 do
-    local parent = i // 2
-    if not before(item, heap[parent]) then break end
-    heap[i] = heap[parent]
-    i = parent
+    local above = i // 2
+    local parent = heap[above]
+    local other = parent.time
+    if other < time or other == time and not goes_before(item, parent) then break end
+    heap[i] = parent
+    i = above
   end
   heap[i] = item
 end
 
+-- The child of a place that is due first, and where it stands; nil when it has none.
+local function first_child(heap, i, size)
+  local at = 2 * i
+  local child = heap[at]
+  if at >= size then return child, at end
+  local other = heap[at + 1]
+  if other.time < child.time or other.time == child.time and goes_before(other, child) then return other, at + 1 end
+  return child, at
+end
+
 local function sift_down(heap, i)
   local item, size = heap[i], #heap
-  while true do
-    local child = 2 * i
-    if child > size then break end
-    if child < size and before(heap[child + 1], heap[child]) then child = child + 1 end
-    if not before(heap[child], item) then break end
-    heap[i] = heap[child]
-    i = child
+  local time = item.time
+  local child, at = first_child(heap, i, size)
+  while child and (child.time < time or child.time == time and goes_before(child, item)) do
+    heap[i] = child
+    i = at
+    child, at = first_child(heap, i, size)
   end
   heap[i] = item
 end

@@ -5,17 +5,16 @@
 local core = require "orchlua.core"
 
 local value = core.value
+local Array, Object, null = value.Array, value.Object, value.null
+local getmetatable, setmetatable, type = getmetatable, setmetatable, type
 
 local M = {}
 
 --- An object of keys and values in their order, `object(key, value, key, value, …)`; what is nil is left out.
 ---@return table
 function M.object(...)
-  local object = value.object {}
-  for i = 1, select("#", ...), 2 do
-    local key, v = select(i, ...)
-    M.set(object, key, v)
-  end
+  local object, given = setmetatable({}, Object), { ... }
+  for i = 1, select("#", ...), 2 do M.set(object, given[i], given[i + 1]) end
   return object
 end
 
@@ -38,51 +37,55 @@ function M.add(object, fields)
   return object
 end
 
+local function message_of(role, content)
+  return setmetatable({ "role", "content", role = role, content = content }, Object)
+end
+
 --- The messages as the wire has them, with a system message first when there is one.
 ---@param messages { role: string, content: string }[]
 ---@param system? string
 function M.messages(messages, system)
   local list = value.array {}
-  if system then list[1] = M.object("role", "system", "content", system) end
-  for _, message in ipairs(messages) do list[#list + 1] = M.object("role", message.role, "content", message.content) end
+  if system then list[1] = message_of("system", system) end
+  for _, message in ipairs(messages) do list[#list + 1] = message_of(message.role, message.content) end
   return list
 end
 
---- What lies at a path of fields and (0-based) indices, or nil.
----@param v any
----@param ... string|integer
-function M.at(v, ...)
-  for i = 1, select("#", ...) do
-    local step, kind = select(i, ...), value.kind(v)
-    if kind == "array" and type(step) == "number" then
-      v = v[step + 1]
-    elseif kind == "object" and type(step) == "string" then
-      v = v[step]
-    else
-      return nil
-    end
-  end
-  if v ~= value.null then return v end
+local function step(v, to)
+  local kind = getmetatable(v)
+  if kind == Object then return type(to) == "string" and v[to] or nil end
+  if kind == Array then return type(to) == "number" and v[to + 1] or nil end
 end
 
+--- What lies at a field or (0-based) index, and at one of that, or nil. What is null or false is nothing.
+---@param v any
+---@param first? string|integer   nil: `v` itself
+---@param second? string|integer
+local function at(v, first, second)
+  if first ~= nil then v = step(v, first) end
+  if second ~= nil then v = step(v, second) end
+  if v ~= null then return v end
+end
+M.at = at
+
 --- As `at`, when it is a text.
-function M.text_at(v, ...)
-  local found = M.at(v, ...)
+function M.text_at(v, first, second)
+  local found = at(v, first, second)
   return type(found) == "string" and found or nil
 end
 
 --- As `at`, when it is a list; else an empty one.
-function M.list_at(v, ...)
-  local found = M.at(v, ...)
-  return value.kind(found) == "array" and found or {}
+function M.list_at(v, first, second)
+  local found = at(v, first, second)
+  return getmetatable(found) == Array and found or {}
 end
 
 -- More tokens than this are none: sums of what servers say must not overflow.
 local MOST_TOKENS = 1e12
 
 --- As `at`, when it is a number of tokens.
-function M.count_at(v, ...)
-  local found = M.at(v, ...)
+function M.count_at(v, first, second)
+  local found = at(v, first, second)
   return type(found) == "number" and found >= 0 and found <= MOST_TOKENS and math.tointeger(found) or nil
 end
 
