@@ -95,6 +95,33 @@ describe("a store in SQLite", function()
     assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
   end)
 
+  it("finds the last row of a run whose own row names an earlier one", function()
+    local store = new()
+    local leases = { started(store, "r"), started(store, "other") }
+    local function noted() return store:query("SELECT last FROM run WHERE id = 'r'")[1].last end
+    local first = noted()
+    local moved
+    for seq = 2, 700 do
+      for _, lease in ipairs(leases) do
+        lease.status = "running"
+        store:write(lease, { rows = { { seq = seq, kind = "reply", time = 1, request = seq } }, taken = {} })
+      end
+      assert(store:commit())
+      if seq == 400 then assert.equal(first, noted()) end
+      moved = moved or noted() > first
+      if seq % 100 == 0 then
+        local found = assert(store:find "r")
+        assert.equal(leases[1].last, found.last)
+        assert.equal(seq, #select(2, store:load(found)))
+      end
+    end
+    assert.is_true(moved)
+    leases[1].status = "completed"
+    store:write(leases[1], { rows = {}, taken = {}, state = { status = "completed", time = 5, steps = 0, released = true } })
+    assert(store:commit())
+    assert.equal(leases[1].last, noted())
+  end)
+
   it("keeps of the history behind a snapshot what it is told to, and cuts long bodies there", function()
     local store = new { retention = { rows = 20, days = 30 } }
     local lease = started(store, "r")

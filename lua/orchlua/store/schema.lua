@@ -44,7 +44,7 @@ M.migrations = {
     due     REAL,              -- when its next timer is due; infinite when only a signal can wake it
     steps   INTEGER NOT NULL DEFAULT 0,
     outcome TEXT,              -- JSON: its result, or its error
-    last    INTEGER NOT NULL,  -- its last row of the journal
+    last    INTEGER NOT NULL,  -- its last row of the journal, or, while it runs, one a little before
     driver  INTEGER,           -- who drives it
     fence   INTEGER NOT NULL   -- goes up with every driver: an older one can write no more
   );
@@ -110,6 +110,8 @@ M.migrations = {
   [[
   ALTER TABLE run ADD COLUMN usage TEXT;  -- JSON: what it has spent when it last changed its status
   ]],
+  -- No table differs, but an older release takes `run.last` for the last row of a run.
+  "",
 }
 
 return M

@@ -177,7 +177,7 @@ end
 ---@param id string
 ---@return table? run, orchlua.Error? err
 function Store:find(id)
-  local rows, err = self:query([[SELECT run.*, program.name AS file, program.source, program.first_line, program.indent,
+  local rows, err = self:query([[SELECT run.*, ]] .. statements.last .. [[ AS last, program.name AS file, program.source, program.first_line, program.indent,
     driver.host, driver.boot, driver.pid, driver.started, driver.renewed
     FROM run JOIN program ON program.number = run.program LEFT JOIN driver ON driver.number = run.driver WHERE run.id = ?]], id)
   if not rows then return nil, err end
@@ -351,11 +351,19 @@ function Store:create(run, program)
   }
 end
 
+-- Whether the run's row has to say where its chain ends now: when it changes anyway, when
+-- the run may be left as it is for long, and when it would be too far behind.
+local function says_last(lease, part)
+  return part.state or lease.due or lease.status ~= "running" or lease.last > (lease.noted or 0) + statements.lag
+end
+
 -- What follows is only done while this process drives the run, or when its id was free.
-local function guard(self, lease)
+local function guard(self, lease, part)
   self.guards[#self.guards + 1] = lease
   local creation = lease.creation
-  if not creation then return self.db:guard(self.statements.held, -#self.guards, lease.number, lease.fence, lease.last) end
+  if not creation and not says_last(lease, part) then return self.db:guard(self.statements.held, -#self.guards, lease.number, lease.fence) end
+  lease.noted = lease.last
+  if not creation then return self.db:guard(self.statements.ends, -#self.guards, lease.number, lease.fence, lease.last) end
   lease.creation = nil
   self.db:guard(self.statements.create, -#self.guards, lease.number, creation[1], creation[2], creation[3], creation[4], creation[5],
     creation[6], creation[7], lease.last)
@@ -392,7 +400,7 @@ local function write(self, lease, part)
   local previous, base, snapshot_row = lease.last, self.driver * NUMBERS_OF_A_DRIVER + self.row_count, lease.last
   self.row_count = self.row_count + #part.rows
   if #part.rows > 0 then lease.last = base + #part.rows end
-  guard(self, lease)
+  guard(self, lease, part)
   for i, row in ipairs(part.rows) do
     append(self, lease, row, base + i, previous)
     previous = base + i

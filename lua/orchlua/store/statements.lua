@@ -15,12 +15,20 @@ local CHAIN = [[WITH RECURSIVE chain (number, previous, seq) AS (
   ) ]]
 local PART = "number IN (" .. CHAIN .. "SELECT number FROM chain)"
 
+-- A run's row need not name its last row of the journal: it is at most so many numbers
+-- behind. So most commits of a run write no page but the journal's own.
+local LAG = 1000
+
 return {
   chain = CHAIN,
+  lag = LAG,
+  last = ([[coalesce((SELECT journal.number FROM journal WHERE journal.number > run.last AND journal.number <= run.last + %d
+    AND journal.run = run.number ORDER BY journal.number DESC LIMIT 1), run.last)]]):format(LAG),
 
-  -- Guards: whether this driver still holds the run, whose chain then ends at a new row;
-  -- whether the id was free.
-  held = "UPDATE run SET last = ?3 WHERE number = ?1 AND fence = ?2",
+  -- Guards: whether this driver still holds the run, and that its chain then ends at a
+  -- new row; whether the id was free.
+  held = "SELECT 1 FROM run WHERE number = ?1 AND fence = ?2",
+  ends = "UPDATE run SET last = ?3 WHERE number = ?1 AND fence = ?2",
   always = "SELECT 1",
   create = [[INSERT INTO run (number, id, program, title, parent, status, options, created, changed, driver, fence, last)
     VALUES (?1, ?2, ?3, ?4, ?5, 'running', ?6, ?7, ?7, ?8, 1, ?9) ON CONFLICT (id) DO NOTHING]],
