@@ -47,43 +47,57 @@ static bool pack_value(struct buffer *buffer, struct packed value, const void *t
   return pack(buffer, &value, sizeof value) && (value.type != VALUE_TEXT || pack(buffer, text, value.as.size));
 }
 
+/* The bytes that the Lua value at `index` takes; raises for a kind that the store has not. */
+static size_t room_for(lua_State *L, int index)
+{
+  switch (lua_type(L, index)) {
+  case LUA_TNIL:
+  case LUA_TBOOLEAN:
+  case LUA_TNUMBER: return sizeof(struct packed);
+  case LUA_TSTRING: return sizeof(struct packed) + (size_t)lua_rawlen(L, index);
+  default: return (size_t)luaL_error(L, "the store cannot hold a %s", luaL_typename(L, index));
+  }
+}
+
 static struct packed lua_value(lua_State *L, int index, const char **text)
 {
   struct packed value = { .type = VALUE_NULL };
   switch (lua_type(L, index)) {
-  case LUA_TNIL: break;
   case LUA_TBOOLEAN: value.type = VALUE_INTEGER, value.as.integer = lua_toboolean(L, index); break;
   case LUA_TNUMBER:
     if (lua_isinteger(L, index)) value.type = VALUE_INTEGER, value.as.integer = lua_tointeger(L, index);
     else value.type = VALUE_DOUBLE, value.as.number = lua_tonumber(L, index);
     break;
   case LUA_TSTRING: value.type = VALUE_TEXT, *text = lua_tolstring(L, index, &value.as.size); break;
-  default: luaL_error(L, "the store cannot hold a %s", luaL_typename(L, index));
+  default: break;
   }
   return value;
 }
 
+/* Packs the Lua value at `index` where there is room. */
+static char *put_value(lua_State *L, int index, char *at)
+{
+  const char *text = NULL;
+  struct packed value = lua_value(L, index, &text);
+  memcpy(at, &value, sizeof value);
+  at += sizeof value;
+  if (value.type != VALUE_TEXT) return at;
+  memcpy(at, text, value.as.size);
+  return at + value.as.size;
+}
+
 void orchlua_add_operation(lua_State *L, struct batch *batch, size_t number, lua_Integer tag, bool guard, int first)
 {
-  size_t start = batch->operations.size;
+  struct buffer *buffer = &batch->operations;
   int last = lua_gettop(L);
   struct operation operation = { .number = number, .tag = tag, .guard = guard, .arguments = last - first + 1 };
-  for (int i = first; i <= last; i++) {
-    const char *text = NULL;
-    lua_value(L, i, &text); /* raises before anything is packed */
-  }
-  bool packed = pack(&batch->operations, &operation, sizeof operation);
-  for (int i = first; packed && i <= last; i++) {
-    const char *text = NULL;
-    struct packed value = lua_value(L, i, &text);
-    packed = pack_value(&batch->operations, value, text);
-  }
-  if (!packed) {
-    batch->operations.size = start;
-    luaL_error(L, "not enough memory");
-  }
-  operation.size = batch->operations.size - start - sizeof operation;
-  memcpy(batch->operations.data + start, &operation, sizeof operation);
+  for (int i = first; i <= last; i++) operation.size += room_for(L, i);
+  if (!orchlua_reserve(buffer, sizeof operation + operation.size)) luaL_error(L, "not enough memory");
+  char *at = buffer->data + buffer->size;
+  memcpy(at, &operation, sizeof operation);
+  at += sizeof operation;
+  for (int i = first; i <= last; i++) at = put_value(L, i, at);
+  buffer->size += sizeof operation + operation.size;
   batch->count++;
 }
 

@@ -439,9 +439,13 @@ function Store:pending()
   return self.db:pending() > 0
 end
 
+-- The outcome of most batches.
+local AS_MEANT = { refused = {}, answers = {} }
+
 -- The outcome of a batch in the words of the runtime.
 local function understood(self, guards, asked, answers, err)
   if not answers then return nil, store_error(self.path, err) end
+  if not answers[1] and not asked[1] then return AS_MEANT end
   local outcome = { refused = {}, answers = {} }
   for _, row in ipairs(answers) do
     local tag = row[1]
@@ -456,27 +460,24 @@ local function understood(self, guards, asked, answers, err)
   return outcome
 end
 
--- Has the batch committed by `commit`, and starts another one when that has not raised.
-local function start_anew(self, commit)
-  local guards, asked = {}, {}
-  local answers, err = commit()
-  self.guards, self.asked = guards, asked
-  return answers, err
-end
+-- Another batch is begun when the commit has not raised, with tables that were made before:
+-- what is done may not fail for want of memory.
 
 --- Commits the batch at once, while nothing else goes on.
 ---@return { refused: table<table, true>, answers: table[] }? outcome   leases that are lost; what entities answered
 ---@return orchlua.Error? err
 function Store:commit()
-  local guards, asked = self.guards, self.asked
-  return understood(self, guards, asked, start_anew(self, function() return self.db:commit() end))
+  local guards, asked, next_guards, next_asked = self.guards, self.asked, {}, {}
+  local answers, err = self.db:commit()
+  self.guards, self.asked = next_guards, next_asked
+  return understood(self, guards, asked, answers, err)
 end
 
 --- Commits the batch on the store's thread; `done(outcome, err)` is called in a turn of the loop.
 function Store:commit_later(done)
-  local guards, asked = self.guards, self.asked
-  local function committed(answers, err) done(understood(self, guards, asked, answers, err)) end
-  start_anew(self, function() return self.db:commit_later(committed) end)
+  local guards, asked, next_guards, next_asked = self.guards, self.asked, {}, {}
+  self.db:commit_later(function(answers, err) done(understood(self, guards, asked, answers, err)) end)
+  self.guards, self.asked = next_guards, next_asked
 end
 
 --- Puts a sign of life into the batch.
