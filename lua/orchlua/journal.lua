@@ -88,32 +88,30 @@ function columns.resume(_, row)
     budget = row.budget and budget.limits_value(row.budget) or value.null }) }
 end
 
--- A row of a run, with its place and what it weighs.
-local function numbered(lease, kind, time, row)
-  lease.seq = lease.seq + 1
-  row.seq, row.kind, row.time = lease.seq, kind, time
-  lease.bytes = lease.bytes + ROW_BYTES + (row.body and #row.body or 0) + (row.readings and READING_BYTES * #row.readings or 0)
-  return row
-end
-
-local function append(run, row)
-  local rows = run.part.rows
+-- Appends a row to a run's part, with its place in the run; it weighs on the next snapshot.
+local function append(run, kind, time, row)
+  local lease, rows = run.lease, run.part.rows
+  local seq, body, readings = lease.seq + 1, row.body, row.readings
+  lease.seq = seq
+  row.seq, row.kind, row.time = seq, kind, time
+  lease.bytes = lease.bytes + ROW_BYTES + (body and #body or 0) + (readings and READING_BYTES * #readings or 0)
   rows[#rows + 1] = row
 end
 
 local function append_taken(run, row)
-  local of_kind = columns[row.kind](run, row)
+  local kind = row.kind
+  local of_kind = columns[kind](run, row)
   of_kind.readings = row.readings or nil
-  append(run, numbered(run.lease, row.kind, row.time, of_kind))
+  append(run, kind, row.time, of_kind)
   if row.message then run.part.taken[#run.part.taken + 1] = row.message end
 end
 
 local function append_request(run, request)
   local branch = run.branches[request.branch]
-  append(run, numbered(run.lease, "request", run.time, {
+  append(run, "request", run.time, {
     request = request.number, name = request.agent_id, branch = branch and branch.label, line = run.program:line(request.site),
     entity = request.kind == "entity" and request or nil,
-  }))
+  })
 end
 
 -- Records that other rows stand for already.
@@ -125,9 +123,7 @@ local function append_record(run, record)
   if has_row(record) then return end
   local data = record.data
   if data == nil then data = record.text or record.message end
-  append(run, numbered(run.lease, "event", record.time, {
-    name = record.type, branch = record.branch, body = data ~= nil and json.encode(data) or nil,
-  }))
+  append(run, "event", record.time, { name = record.type, branch = record.branch, body = data ~= nil and json.encode(data) or nil })
 end
 
 local appended = {
@@ -212,11 +208,12 @@ function Journal:at_rest(run, row)
   local lease = run.lease
   row.readings = run.readings
   append_taken(run, row)
-  local outbox = run.outbox
+  local outbox, held = run.outbox, run.held
   run.outbox = {}
-  for _, effect in ipairs(outbox) do
+  for i = 1, #outbox do
+    local effect = outbox[i]
     appended[effect.effect or "record"](run, effect)
-    run.held[#run.held + 1] = effect
+    held[#held + 1] = effect
   end
   say_state(run)
   self:gather(run)

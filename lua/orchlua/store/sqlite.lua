@@ -401,7 +401,9 @@ local function write(self, lease, part)
   self.row_count = self.row_count + #part.rows
   if #part.rows > 0 then lease.last = base + #part.rows end
   guard(self, lease, part)
-  for i, row in ipairs(part.rows) do
+  local rows = part.rows
+  for i = 1, #rows do
+    local row = rows[i]
     append(self, lease, row, base + i, previous)
     previous = base + i
     if part.snapshot and row.seq == part.snapshot.seq then snapshot_row = previous end
