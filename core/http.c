@@ -21,7 +21,7 @@ enum {
   KEPT_BUFFER = 64 * 1024,  /* a larger one is freed when it has been read */
   CONNECT_TIMEOUT = 30000,  /* ms */
   CONNECTIONS = 1024,       /* kept open for further requests */
-  STARTS = 64,              /* requests that are started in a turn: a fast server needs few connections for many */
+  STARTS = 16,              /* requests that are started in a turn: a fast server needs few connections for many */
   STREAMS = 1024,           /* requests on one connection of HTTP/2, if the server lets us */
   IDLE_EASY = 256           /* easy handles kept for further requests */
 };
@@ -31,7 +31,7 @@ struct web {
   struct loop *loop;
   CURLM *multi;
   uv_timer_t *timer;
-  uv_timer_t *starter;
+  uv_idle_t *starter; /* once in a turn of libuv, while requests wait to be started */
   struct request *first, *last; /* requests that are not started yet */
   CURL *idle[IDLE_EASY];
   size_t idle_count;
@@ -197,7 +197,7 @@ static struct web *get_web(struct loop *loop)
   web->multi = orchlua_curl()->multi_init();
   if (web->multi == NULL) goto no_multi;
   uv_timer_init(&loop->uv, web->timer);
-  uv_timer_init(&loop->uv, web->starter);
+  uv_idle_init(&loop->uv, web->starter);
   web->timer->data = web->starter->data = web;
   orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
@@ -611,8 +611,9 @@ static const char *parse_url(struct request *request, const char *text, bool *is
 }
 
 /* Starts the next requests: a bounded number of them, so that those which are answered soon leave their
- * connections to others. */
-static void on_start(uv_timer_t *starter)
+ * connections to others. (A timer of 0 ms is no way to say "in the next turn": libuv before 1.45 calls it again
+ * in the same one.) */
+static void on_start(uv_idle_t *starter)
 {
   struct web *web = starter->data;
   for (int i = 0; i < STARTS && web->first != NULL; i++) {
@@ -623,7 +624,7 @@ static void on_start(uv_timer_t *starter)
     detach(request);
     wake(request, WANT_WHOLE);
   }
-  if (web->first != NULL) uv_timer_start(starter, on_start, 0, 0);
+  if (web->first == NULL) uv_idle_stop(starter);
 }
 
 /* Makes the request ready to be started; NULL, or why it could not. */
@@ -638,7 +639,7 @@ static const char *prepare(struct loop *loop, struct request *request, const str
   request->easy = easy;
   CURLcode code = set_options(request, wish, is_secure);
   if (code != CURLE_OK) return orchlua_curl()->easy_strerror(code);
-  if (web->first == NULL) uv_timer_start(web->starter, on_start, 0, 0);
+  if (web->first == NULL) uv_idle_start(web->starter, on_start);
   append_waiting(web, request);
   return NULL;
 }

@@ -280,6 +280,18 @@ describe("HTTP", function()
       end)
     end)
 
+    it("are opened for a few requests in a turn, so that those which are answered leave theirs to others", function()
+      local files = turning.files()
+      run(function(loop)
+        local kept = {}
+        for i = 1, 200 do kept[i] = loop:request(options_of "/slow/5") end
+        sleep(loop, 0)
+        assert.is_true(turning.files() - files < 100)
+        assert.is_true(eventually(loop, function() return turning.files() - files >= #kept end))
+        for _, handle in ipairs(kept) do handle:close() end
+      end)
+    end)
+
     it("in flight are given up by the collector and by closing the loop", function()
       run(function(loop)
         for _ = 1, 50 do loop:request(options_of "/slow/5") end
