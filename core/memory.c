@@ -168,7 +168,12 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
   return result;
 }
 
-static struct guard *check(lua_State *L) { return luaL_checkudata(L, 1, GUARD); }
+/* The guard at 1: what has the metatable that every method has as its upvalue. */
+static struct guard *check(lua_State *L)
+{
+  bool is_guard = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(1));
+  return is_guard ? lua_touserdata(L, 1) : luaL_checkudata(L, 1, GUARD);
+}
 
 /* guard:arm(bytes) - from here on the state may grow by so much. */
 static int arm(lua_State *L)
@@ -219,10 +224,12 @@ static const luaL_Reg methods[] = {
 static void push_metatable(lua_State *L)
 {
   if (!luaL_newmetatable(L, GUARD)) return;
-  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  luaL_setfuncs(L, methods, 1);
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_guard);
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, close_guard, 1);
   lua_setfield(L, -2, "__gc");
 }
 
