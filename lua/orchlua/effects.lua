@@ -3,12 +3,13 @@
 -- performed here when the rows that led to them are durable.
 
 local call = require "orchlua.run.call"
+local core = require "orchlua.core"
 local reply = require "orchlua.run.reply"
 local subrun = require "orchlua.run.subrun"
 
 local M = {}
 
-local elapsed = call.elapsed
+local elapsed, utf8 = call.elapsed, core.value.utf8
 
 -- By the kind of effect: `effects[kind](runtime, run, effect)`.
 local effects = {}
@@ -72,12 +73,8 @@ local function ask_store(runtime, run, request)
   run:deliver(reply.row(run, request, result, err))
 end
 
-function effects.request(runtime, run, request)
-  local kind = request.kind
-  if kind == "run" then return subrun.start(runtime, run, request) end
-  if kind == "entity" then return ask_store(runtime, run, request) end
-  local started, result, duration, now = call.start(runtime, run, request, run.path, call_ended)
-  if not started then return answer(runtime, run, request, reply.row(run, request, result, nil, request.attempt, duration, now)) end
+-- A call that is not answered at once.
+local function under_way(runtime, request, started)
   if started.ended then return end
   runtime.calls[request] = started
   if runtime.clock.virtual and not started.agent.in_process then
@@ -85,6 +82,15 @@ function effects.request(runtime, run, request)
     runtime.clock:hold()
     runtime.in_flight[#runtime.in_flight + 1] = started
   end
+end
+
+function effects.request(runtime, run, request)
+  local kind = request.kind
+  if kind == "run" then return subrun.start(runtime, run, request) end
+  if kind == "entity" then return ask_store(runtime, run, request) end
+  local started, result, duration, now = call.start(runtime, run, request, run.path, call_ended)
+  if started then return under_way(runtime, request, started) end
+  answer(runtime, run, request, reply.row(run, request, result, nil, request.attempt, duration, now))
 end
 
 function effects.abandon(runtime, run, effect)
@@ -151,6 +157,19 @@ function M.performer(runtime)
       perform(runtime, run, outbox)
       outbox = run.outbox
     end
+  end
+end
+
+--- What asks a plain function while a run in memory is driven: gives the answer's text, the seconds it took and when it
+--- came. Nothing when a row will be delivered, as to any other request.
+---@return fun(run: orchlua.Run, request: orchlua.Request, agent: orchlua.Agent): string?, number?, number?
+function M.asker(runtime)
+  return function(run, request, agent)
+    local started, result, duration, now = call.ask_plain(runtime, run, request, agent, call_ended)
+    if started then return under_way(runtime, request, started) end
+    local text = type(result) == "string" and utf8(result)
+    if text and run.alone and #text < reply.LARGE and #text <= run.limits.reply then return text, duration, now end
+    answer(runtime, run, request, reply.row(run, request, result, nil, 1, duration, now))
   end
 end
 

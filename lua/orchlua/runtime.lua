@@ -216,6 +216,7 @@ function Runtime:new_run(id, program, inputs, options)
     listener = self.options.on_record, brief = self.options.brief,
     event_handler = function(name) return self.agents:handler(name) end, find_agent = function(agent_id) return self.agents:find(agent_id) end,
     interrupted = self.options.interrupted, on_row = self.touch, at_rest = self.journal and nothing or effects.performer(self),
+    ask_at_once = not (self.journal or self.recorder or self.watched or self.options.on_record) and effects.asker(self),
   }
   local run = runs.new(self.run_kind, {
     id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow_all(self.config, options.fronts or {}),

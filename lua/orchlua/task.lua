@@ -30,19 +30,25 @@ end
 -- What a task yields that ended in the turn it began in.
 local ENDED = {}
 
--- Waits for more work. A task that was stopped while it ran itself tells nobody how it ended.
-local function ended(idle, task, ok, result, more)
+-- Tells how a task ended that did so later. One that was stopped while it ran itself tells nobody.
+local function tell(idle, task, ok, result, more)
   local done, context = task.done, task.context
-  if not done then return yield(ENDED, ok, result, more) end
   task.done, task.context = nil, false
   if context then done(context, ok, result, more) end
   idle[#idle + 1] = task
-  return yield()
 end
 
 local function work(idle, task)
   local fn, argument, extra = yield()
-  while true do fn, argument, extra = ended(idle, task, pcall(fn, argument, extra)) end
+  while true do
+    local ok, result, more = pcall(fn, argument, extra)
+    if task.done then
+      tell(idle, task, ok, result, more)
+      fn, argument, extra = yield()
+    else
+      fn, argument, extra = yield(ENDED, ok, result, more)
+    end
+  end
 end
 
 local function new(idle)

@@ -100,7 +100,7 @@ end
 function M.limit(run, whose, limits)
   local budgets = run.budgets or {}
   budgets[whose] = limits
-  run.budgets = next(budgets) and budgets or false
+  run.budgets, run.alone = next(budgets) and budgets or false, false
 end
 
 -- What is left -----------------------------------------------------------------------------

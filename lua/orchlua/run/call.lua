@@ -328,11 +328,9 @@ local function enter(self)
 end
 
 -- Whether a request is one to a function in Lua, with nothing kept around its tries and
--- nobody watching, that has its turn now.
+-- nobody watching.
 local function has_short_way(runtime, request, agent, path)
-  if not agent.plain or path or request.cutoff or runtime.watched or next(request.options) then return false end
-  local line = runtime.queues[agent] or new_queue(runtime, agent)
-  return line.waiting == 0 and line.active < line.limit
+  return agent.plain and not path and not request.cutoff and not runtime.watched and not next(request.options)
 end
 
 -- A function waits, or has failed: from here on its call is like any other.
@@ -349,17 +347,22 @@ local function go_on(self, began, started, ok, result)
   return self
 end
 
--- The short way: most functions answer at once, and leave their call to the next.
-local function ask_function(runtime, run, request, agent, done)
-  local self, wall = runtime.spare_call, runtime.clock
-  if self then
-    self.run, self.request, self.agent = run, request, agent
-  else
-    self = new_call(runtime, run, request, agent, nil, done)
-  end
-  runtime.spare_call = false
+--- Asks a plain agent something for which nothing is kept around its tries, with nobody watching. Most functions answer
+--- at once, and leave their call to the next. Gives what `start` does.
+---@param agent orchlua.Agent
+function M.ask_plain(runtime, run, request, agent, done)
+  local line, key, wall = runtime.queues[agent] or new_queue(runtime, agent), request.key, runtime.clock
+  if line.waiting > 0 or line.active >= line.limit then return enter(new_call(runtime, run, request, agent, nil, done)) end
+  local self = runtime.spare_call or new_call(runtime, run, request, agent, nil, done)
+  local asked = {
+    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = run.id, request_id = key, idempotency_key = key,
+    attempt = request.attempt, timeout = agent.timeout,
+  }
+  runtime.spare_call, self.run, self.request, self.agent, self.told = false, run, request, agent, asked
+  local told_first, told_more = asked, nil
+  if request.kind == "event" then told_first, told_more = request.data, asked end
   local began = wall:now()
-  local started, ok, result = start_task(self, told(run, request, agent, request.attempt))
+  local started, ok, result = task.start(runtime.tasks, self, agent.call, told_first, told_more, tried)
   if started or not ok then return go_on(self, began, started, ok, result) end
   if not self.asked then runtime.spare_call = self end
   local now = wall:now()
@@ -380,7 +383,7 @@ function M.start(runtime, run, request, path, done)
   local agents, id = runtime.agents, request.agent_id
   local agent, err
   if request.kind == "agent" then agent, err = agents:find(id) else agent = agents:handler(id) end
-  if agent and has_short_way(runtime, request, agent, path) then return ask_function(runtime, run, request, agent, done) end
+  if agent and has_short_way(runtime, request, agent, path) then return M.ask_plain(runtime, run, request, agent, done) end
   local self = new_call(runtime, run, request, agent, path, done)
   if agent then return enter(self) end
   finish(self, nil, err)

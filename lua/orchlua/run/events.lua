@@ -8,109 +8,24 @@ local config = require "orchlua.config"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local flow = require "orchlua.run.flow"
-local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
 local models = require "orchlua.run.models"
 local optimizer = require "orchlua.optimizer"
 local patterns = require "orchlua.patterns"
+local at_once = require "orchlua.run.at_once"
 local reply = require "orchlua.run.reply"
-local schemas = require "orchlua.agents.schema"
+local requests = require "orchlua.run.request"
 
 local json, value = core.json, core.value
 local copy, null = value.copy, value.null
+local new_request, register, send = requests.new, requests.register, requests.send
 local type = type
 
 local M = {}
 
+local NO_DATA = {}
+
 -- Requests ---------------------------------------------------------------------------
-
-local LEAST_SECONDS = 1e-9
-
-local function number_option(data, field, least)
-  local n = data[field]
-  if n == nil or n == null then return nil end
-  if type(n) ~= "number" or n < least then
-    errors.raise("type", ("`%s` is a number%s, and this is %s"):format(field, least > 0 and " above 0" or " from 0", check.shown(n)))
-  end
-  return n
-end
-
-local function error_option(data)
-  local choice = data.on_error
-  if choice == nil or choice == null then return nil end
-  if choice == "raise" or choice == "return" then return choice end
-  errors.raise("type", ("`on_error` is \"raise\" or \"return\", and this is %s"):format(check.shown(choice)))
-end
-
-local function flag_option(data, field)
-  local flag = data[field]
-  if flag == nil or flag == null then return nil end
-  if type(flag) ~= "boolean" then errors.raise("type", ("`%s` is true or false, and this is %s"):format(field, check.shown(flag))) end
-  return flag
-end
-
-local function schema_option(data)
-  local schema = data.schema
-  if schema == nil or schema == null then return nil end
-  local problem = schemas.problem(schema)
-  if problem then errors.raise("type", "`schema`: " .. problem) end
-  return schema
-end
-
--- The fields of the data that the runtime itself reads; those about a reply's shape and
--- pieces where a reply is the answer.
-local function options_of(data, replies)
-  return {
-    timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
-    retries = number_option(data, "retries", 0), on_error = error_option(data), at_most_once = flag_option(data, "at_most_once"),
-    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key, schema = replies and schema_option(data) or nil,
-    stream = replies and flag_option(data, "stream"),
-  }
-end
-
-local NO_OPTIONS = {}
-
----@class orchlua.Request   something sent out of the run, whose reply comes back as a row
----@field kind "agent"|"event"|"run"|"entity"|"pattern"
----@field number integer
----@field key string        its idempotency key
----@field agent_id string   whom it is for, as its reply says
----@field prompt? string
----@field data any
----@field branch integer    the branch that sent it
----@field site integer
----@field home orchlua.Mailbox   where its reply goes when nobody waits for it
----@field awaited boolean
----@field options table     what the event's data asks of the runtime
----@field quiet? boolean    it is answered with a value of its own, not with a reply
----@field attempt integer   the try that is made, or was last
----@field history? table    a model: exchanges that it remembers, `{prompt, answer}`
----@field asked_again? { answer: string, message: string }   its answer was of the wrong shape
----@field worst? orchlua.Amount   what a try may take, of a model or a sub-run
----@field usage? orchlua.Amount   what its tries took so far
----@field cutoff? number    when the run's budget of seconds is over, since the epoch
----@field crashes? integer  how often whoever drove the run crashed while it was in flight
-
--- Has a branch wait for the reply to a request where it does.
-local function register(run, branch, asked)
-  local number = asked.number
-  run.request_count, run.request_total = number, run.request_total + 1
-  run.requests[number] = asked
-  if branch == run.main then run.last, run.last_request = nil, number end
-  if asked.awaited then
-    branch.site, branch.wait = asked.site, asked
-  else
-    asked.home.outstanding = asked.home.outstanding + 1
-  end
-  return asked
-end
-
--- Sends a request: an effect in the outbox. `AS` waits for its reply.
-local function send(run, branch, asked)
-  local outbox = run.outbox
-  outbox[#outbox + 1] = asked
-  return register(run, branch, asked)
-end
 
 -- Sends a question to an agent: what a try of a model may take is reserved before.
 local function ask(run, branch, asked)
@@ -120,23 +35,6 @@ local function ask(run, branch, asked)
   if terms or run.budgets then budget.open(run, asked) else usage.calls = usage.calls + 1 end
   usage.requests = usage.requests + 1
   return send(run, branch, asked)
-end
-
-local function too_many_requests(run)
-  error(limits.reached("requests", ("more than %d requests in flight"):format(run.limits.requests), { hint = "wait for replies with AS or AWAIT" }), 0)
-end
-
--- The run's next request, not sent yet.
-local function request(run, branch, site, kind, agent_id, prompt, data, replies)
-  if run.request_total >= run.limits.requests then too_many_requests(run) end
-  local number, fields = run.request_count + 1, #data
-  -- Most questions have a prompt, and nothing else.
-  local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
-  return {
-    effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
-    attempt = 1,
-  }
 end
 
 local function limits_of(data)
@@ -153,20 +51,10 @@ local function start_run(run, branch, asked)
   return send(run, branch, asked)
 end
 
--- A request like one that failed, under a new number.
-local function renewed(run, failed)
-  local asked = {}
-  for name, field in pairs(failed) do asked[name] = field end
-  asked.number, asked.attempt, asked.crashes = run.request_count + 1, 1, nil
-  asked.key = run.id .. "/" .. asked.number
-  asked.usage, asked.open, asked.asks, asked.asked_again = nil, nil, nil, nil
-  return asked
-end
-
 --- Sends a request that failed again, as it was evaluated, under a new number.
 function M.send_again(run, branch, failed)
   if failed.kind == "pattern" then return M.call_pattern(run, branch, failed.site, failed.agent_id, failed.data) end
-  local asked = renewed(run, failed)
+  local asked = requests.renewed(run, failed)
   local ok, refused = pcall(asked.kind == "agent" and ask or asked.kind == "run" and start_run or send, run, branch, asked)
   if not ok then return run:throw(branch, refused, failed.site, failed) end
   run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
@@ -205,19 +93,27 @@ end
 
 local builtin = {}
 
--- Whether the policy allows an agent; remembered, since runs ask the same ones again.
-local function check_agent(run, agent_id)
+-- An agent of which no more is known than that it may be asked.
+local ANY = { plain = false }
+
+-- An agent that the policy allows; remembered, since runs ask the same ones again.
+local function allowed_agent(run, agent_id)
   local allowed, rule = config.allows_agent(run.config, agent_id)
   if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
-  run.allowed[agent_id] = true
+  local agent = run.ask_at_once and run.find_agent(agent_id) or ANY
+  run.allowed[agent_id] = agent
+  return agent
 end
 
 builtin["completion:async"] = function(run, branch, site, name, data)
   local agent_id = type(data) == "table" and data.agent_id
-  if not run.allowed[agent_id] then check_agent(run, text_field(object(data, name), "agent_id", name)) end
+  local agent = run.allowed[agent_id] or allowed_agent(run, text_field(object(data, name), "agent_id", name))
   local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
-  local asked = ask(run, branch, request(run, branch, site, "agent", agent_id, prompt, data))
+  if run.alone and agent.plain and run.rows_left > 0 and #data == 2 and data.prompt ~= nil and run.program.sites[site].awaited then
+    return at_once.ask(run, branch, site, agent, agent_id, prompt, data)
+  end
+  local asked = ask(run, branch, new_request(run, branch, site, "agent", agent_id, prompt, data))
   if run.telling then tell(run, name, asked, data) else run.seq = run.seq + 1 end
 end
 
@@ -261,7 +157,7 @@ local function entity_event(action)
     local id = action ~= "query" and entity_id(data, name) or nil
     local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
     if action == "replace" then parts.properties = data.properties or null end
-    local asked = request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
+    local asked = new_request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
     asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
     send(run, branch, asked)
@@ -277,7 +173,7 @@ builtin["orchestration:run"] = function(run, branch, site, name, data)
   object(data, name)
   local file = text_field(data, "file", name)
   local input = entity_part(data, "input", name) or value.object {}
-  local asked = request(run, branch, site, "run", file, nil, data)
+  local asked = new_request(run, branch, site, "run", file, nil, data)
   asked.file, asked.input, asked.quiet = file, input, true
   start_run(run, branch, asked)
   tell(run, name, asked, data)
@@ -306,8 +202,8 @@ end
 local function handled(run, branch, site, name, data, handler)
   local is_object = value.kind(data) == "object"
   local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
-  local asked = request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
-    is_object and data or NO_OPTIONS, handler.kind ~= "lua")
+  local asked = new_request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
+    is_object and data or NO_DATA, handler.kind ~= "lua")
   asked.data, asked.quiet = data, handler.kind == "lua"
   tell(run, name, (handler.agent and ask or send)(run, branch, asked), data)
 end
@@ -317,7 +213,7 @@ function M.call_pattern(run, branch, site, name, data)
   local pattern, err = patterns.find(name:match "^pattern:(.*)$", run.patterns)
   if not pattern then error(err, 0) end
   local params = patterns.check(pattern, data == null and value.object {} or data)
-  local asked = request(run, branch, site, "pattern", name, nil, data == null and NO_OPTIONS or data)
+  local asked = new_request(run, branch, site, "pattern", name, nil, data == null and NO_DATA or data)
   asked.data = data
   register(run, branch, asked)
   tell(run, name, asked, data)
@@ -349,10 +245,11 @@ local function action_for(run, name)
   return builtin[name] or name:find "^pattern:" and M.call_pattern or unknown
 end
 
---- Raises an event in a branch at a site.
+--- Raises an event in a branch at a site; true and its answer when the branch goes on with that at once.
 function M.raise(run, branch, site, name, data)
-  if type(data) == "table" then
-    local copied, message = copy(data, run.program.sites[site].fresh)
+  local known = run.program.sites[site].data
+  if known ~= "flat" and type(data) == "table" then
+    local copied, message = copy(data, known == "fresh")
     if copied == nil then errors.raise("limit", "the event's data is " .. message) end
     data = copied
   end
@@ -372,7 +269,7 @@ local function result_of(asked, row)
   local body = row.body
   if row.error then return reply.failed(asked, row) end
   if asked.quiet then return (json.decode(body)) end
-  return reply.new(asked, row, body, row.parsed or reply.parsed(body))
+  return reply.new(asked, row.duration, row.attempts, body, row.parsed or reply.parsed(body))
 end
 
 local function as_error(asked, row)

@@ -6,6 +6,7 @@
 -- and asked for since the row is complete. Nothing here waits, or touches the world.
 
 local arrivals = require "orchlua.run.arrivals"
+local at_once = require "orchlua.run.at_once"
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
@@ -17,6 +18,7 @@ local mailbox = require "orchlua.run.mailbox"
 local operations = require "orchlua.run.operations"
 local parallel = require "orchlua.run.parallel"
 local random = require "orchlua.random"
+local reply = require "orchlua.run.reply"
 
 local value = core.value
 local null = value.null
@@ -31,8 +33,6 @@ local FINALLY_SECONDS = 30
 local RESUMES_AT_ONCE = 512
 -- Rows taken in one go.
 local ROWS_AT_ONCE = 64
--- How much larger a text may be when it has been read as JSON, roughly.
-local PARSED = 8
 
 ---@class orchlua.Branch    a strand of the run
 ---@field id integer
@@ -52,14 +52,15 @@ local Run = {}
 local UNCHANGED = {
   status = "running", keeps = false, request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
   caught = false, row = false, spare_row = false, readings = false, replay = false, current = false, operating = false,
-  flow_count = 0, signal_count = 0, budgets = false,
+  flow_count = 0, signal_count = 0, budgets = false, rows_left = 0, spare_request = false, alone = false, ask_at_once = false,
 }
 
 --- What the runs of one runtime have in common, and their methods: what `new` is given.
 ---@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, brief?: boolean, functions: table,
 ---  patterns?: table, listener?: any, event_handler: fun(name): table?,
----  interrupted?: fun(): boolean, on_row: fun(run), at_rest: fun(run, row) }
----  `listener`: somebody wants records; `at_rest`: what a row led to is complete, and in the outbox
+---  interrupted?: fun(): boolean, on_row: fun(run), at_rest: fun(run, row), ask_at_once: (fun(run, request, agent): string?, number?, number?)? }
+---  `listener`: somebody wants records; `at_rest`: what a row led to is complete, and in the outbox; `ask_at_once`: asks
+---  a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
 ---@return table kind
 function M.kind(common)
   local index = { telling = common.listener ~= nil, recording = common.listener ~= nil }
@@ -104,7 +105,7 @@ end
 --- A new branch of a unit, not yet awake.
 ---@return orchlua.Branch
 function Run:branch(unit, parent)
-  self.branch_count = self.branch_count + 1
+  self.branch_count, self.alone = self.branch_count + 1, false
   local frame = { 0, parent and parent.frame or nil }
   for _, key in ipairs(unit.names) do frame[key] = null end
   local branch = { id = self.branch_count, unit = unit, frame = frame, parent = parent }
@@ -173,16 +174,24 @@ local function next_ready(self)
   return branch
 end
 
+-- Resumes a branch with a value, until it waits.
+local function resume(self, branch, v)
+  local fn, frame, goes_on = branch.unit.fn, branch.frame
+  repeat
+    local operation, site, a, b, c = fn(frame, v, self)
+    self.operating = site
+    goes_on, v = operations[operation](self, branch, site, a, b, c)
+    self.operating = false
+  until not goes_on
+end
+
 local function resume_branches(self)
   for _ = 1, RESUMES_AT_ONCE do
     local branch = next_ready(self)
     if not branch then return end
     local v = branch.value
     branch.value = nil
-    local operation, site, a, b, c = branch.unit.fn(branch.frame, v, self)
-    self.operating = site
-    operations[operation](self, branch, site, a, b, c)
-    self.operating = false
+    resume(self, branch, v)
     if not self.awake then return end
   end
 end
@@ -226,7 +235,7 @@ end
 
 local function resume_all(self)
   local ceiling = self.ceiling
-  self.slice = slice(self)
+  self.slice, self.alone = slice(self), at_once.is_alone(self)
   ceiling:enter(self)
   resume_until_rest(self)
   ceiling:leave(self)
@@ -264,16 +273,16 @@ end
 --- the next row, and so on, a bounded number of them too. Each row is driven to rest before the
 --- next is taken, so that the order of rows alone decides what happens.
 function Run:drive()
-  local rows = 0
+  self.rows_left = ROWS_AT_ONCE
   repeat
-    rows = rows + 1
     if self.awake then
       resume_all(self)
       if self.awake then return end
     end
     local row = self.row
     if row and not rest(self, row) then return end
-  until rows > ROWS_AT_ONCE or self.status == "stopped" or not take_next(self)
+    self.rows_left = self.rows_left - 1
+  until self.rows_left < 0 or self.status == "stopped" or not take_next(self)
 end
 
 -- With nothing left to run, and nothing asked, the run is over, waits, or can never go on.
@@ -347,7 +356,7 @@ end
 function Run:deliver(row)
   row.time = row.time or self.clock:now()
   local last = self.arrivals_last + 1
-  self.arrivals_last = last
+  self.arrivals_last, self.alone = last, false
   self.arrivals[last] = row
   self.on_row(self)
 end
@@ -355,7 +364,7 @@ end
 --- Takes a row: branches become ready.
 function Run:take(row)
   self.row, self.time, self.readings, self.current = row, row.time, false, false
-  if row.body then self.room = self.room - PARSED * #row.body end
+  if row.body then self.room = self.room - reply.PARSED * #row.body end
   if self.status == "running" or row.kind == "resume" then arrivals[row.kind](self, row) end
 end
 

@@ -1,6 +1,7 @@
 -- What a unit returns to the scheduler when it waits or ends: one function for
 -- each operation of `dsl/emit/statement.lua`, called as (run, branch, site, …). What
--- is wrong with an operation's arguments raises, at the operation's site.
+-- is wrong with an operation's arguments raises, at the operation's site. True and a value
+-- are given when the branch goes on with it at once.
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"

@@ -40,6 +40,9 @@ local LARGE, SLICE = 1024 * 1024, 128 * 1024
 
 M.LARGE = LARGE
 
+--- How much larger a text may be when it has been read as JSON, roughly.
+M.PARSED = 8
+
 --- Reads an answer that is JSON a slice at a time: `more(step)` has `step` called a little
 --- later, `done(parsed)` gets what `parsed` would give. False when it is no JSON: nothing is done then.
 ---@param text string
@@ -175,22 +178,22 @@ local enumerated = { agent_id = true, task_id = true, success = true }
 
 -- The runtime's own fields, all but the first three hidden; those of the agent's
 -- answer win over them, but for `agent_id` and `request_id`.
-local function head(asked, outcome)
+local function head(asked, duration, attempts)
   local task_id = asked.options.task_id
   return setmetatable({
     "agent_id", "task_id", "success", nil, agent_id = asked.agent_id, task_id = task_id == nil and asked.key or task_id, success = true,
-    request_id = asked.key, duration = outcome.duration, attempts = outcome.attempts, usage = asked.usage and budget.to_value(asked.usage),
+    request_id = asked.key, duration = duration, attempts = attempts, usage = asked.usage and budget.to_value(asked.usage),
     output = nil, result = nil,
   }, Reply)
 end
 
 -- The reply of an answer that is text: made at once, since most are, and with no more
 -- fields than it needs.
-local function of_text(asked, outcome, text)
+local function of_text(asked, duration, attempts, text)
   local task_id, key = asked.options.task_id, asked.key
   return setmetatable({
     "agent_id", "task_id", "success", "output", agent_id = asked.agent_id, task_id = task_id == nil and key or task_id, success = true,
-    output = text, result = text, request_id = key, duration = outcome.duration, attempts = outcome.attempts,
+    output = text, result = text, request_id = key, duration = duration, attempts = attempts,
   }, Reply)
 end
 
@@ -206,13 +209,14 @@ end
 
 --- The reply of an answered request.
 ---@param asked { agent_id: string, key: string, options: { task_id: any }, usage: orchlua.Amount? }
----@param outcome { attempts: integer, duration: number }
+---@param duration number   seconds
+---@param attempts integer
 ---@param text string   the agent's answer
 ---@param fields? table   and what it is as JSON, when it is
 ---@return table
-function M.new(asked, outcome, text, fields)
-  if fields == nil and not asked.usage then return of_text(asked, outcome, text) end
-  local reply = head(asked, outcome)
+function M.new(asked, duration, attempts, text, fields)
+  if fields == nil and not asked.usage then return of_text(asked, duration, attempts, text) end
+  local reply = head(asked, duration, attempts)
   if fields == nil then
     reply[4], reply.output, reply.result = "output", text, text
   elseif value.kind(fields) == "array" then
@@ -227,7 +231,7 @@ end
 
 --- The reply of a request that failed: `success` is false, `error` says why.
 function M.failed(asked, outcome)
-  local reply = head(asked, outcome)
+  local reply = head(asked, outcome.duration, outcome.attempts)
   reply.success, reply[4], reply.error = false, "error", failure.to_value(outcome.error)
   reply.output, reply.result = null, null
   return reply
@@ -238,7 +242,7 @@ function M.of_signal(run, name, signalled)
   run.signal_count = run.signal_count + 1
   local asked = { agent_id = name, options = { task_id = name }, key = ("%s/signal/%d"):format(run.id, run.signal_count) }
   local text = M.text(signalled)
-  return M.new(asked, { attempts = 0, duration = 0 }, text, M.parsed(text))
+  return M.new(asked, 0, 0, text, M.parsed(text))
 end
 
 return M

@@ -6,6 +6,7 @@
 
 local control = require "orchlua.dsl.emit.control"
 local expression = require "orchlua.dsl.emit.expression"
+local kinds = require "orchlua.dsl.emit.kinds"
 local walk = require "orchlua.dsl.walk"
 
 local Writer = expression.Writer
@@ -309,11 +310,22 @@ local function flow_sites(self, node)
   }
 end
 
+local scalar = { string = true, number = true, boolean = true, null = true }
+
+-- What is known of an event's data: nobody else holds it when it is `fresh`, and `flat` holds no other value either.
+local function freshness(data)
+  if not data or data.tag ~= "Object" then return nil end
+  for _, entry in ipairs(data.entries) do
+    if not scalar[kinds.of(entry.value)] then return "fresh" end
+  end
+  return "flat"
+end
+
 function statement.Event(self, node)
   local close = self:open()
   local awaited = node.as ~= nil or always_awaited[node.name] == true
   local data = node.data and (self:value(node.data)) or self:helper "null"
-  local site = self:site(node, { event = node.name, raises = raises(self), awaited = awaited, fresh = node.data ~= nil and node.data.tag == "Object" })
+  local site = self:site(node, { event = node.name, raises = raises(self), awaited = awaited, data = freshness(node.data) })
   if node.name:find "^pattern:" then self.program.sites[site].flow = flow_sites(self, node) end
   if not awaited then
     self:put(("at = %d %s(run, %d, %s, %s)"):format(site, self:helper "emit", site, quote(node.name), data))
