@@ -19,6 +19,9 @@ Clock.__index = Clock
 --- What is due at equal times goes in this order.
 M.REPLY, M.TIMER = 0, 1
 
+-- So many that were called off may lie in the heap, whatever else does.
+local MANY = 64
+
 -- 2000-01-01T00:00:00Z, where virtual time starts, in seconds since the epoch.
 local VIRTUAL_START = 946684800
 
@@ -26,12 +29,12 @@ local VIRTUAL_START = 946684800
 ---@param loop table   a core loop
 ---@param wall fun(): number   seconds since the epoch
 function M.real(loop, wall)
-  return setmetatable({ loop = loop, now = wall, heap = {}, count = 0, live = 0, virtual = false }, Clock)
+  return setmetatable({ loop = loop, now = wall, heap = {}, count = 0, dead = 0, virtual = false }, Clock)
 end
 
 --- A clock that starts at 2000-01-01T00:00:00Z and passes waits at once.
 function M.virtual()
-  return setmetatable({ time_now = VIRTUAL_START, heap = {}, count = 0, live = 0, virtual = true, held = 0 }, Clock)
+  return setmetatable({ time_now = VIRTUAL_START, heap = {}, count = 0, dead = 0, virtual = true, held = 0 }, Clock)
 end
 
 --- Seconds since the epoch, as a program reads them.
@@ -94,7 +97,7 @@ local function pop(heap)
   return top
 end
 
--- Takes the dead out once they are the greater part.
+-- Takes the dead out, once they are the greater part.
 local function compact(self)
   local heap = {}
   for _, due in ipairs(self.heap) do
@@ -124,50 +127,67 @@ end
 function Clock:cancel(due)
   if due.dead then return end
   due.dead, due.call = true, nil
-  self.dead = (self.dead or 0) + 1
-  if self.dead > 1000 and self.dead > #self.heap // 2 then compact(self) end
+  local dead = self.dead + 1
+  self.dead = dead
+  if dead > MANY and dead > #self.heap // 2 then compact(self) end
 end
 
--- The next thing due, with the dead in front of it gone.
+-- Takes the first out of the heap, and gives it if it is alive.
+local function take(self)
+  local due = pop(self.heap)
+  if due.dead then
+    self.dead = self.dead - 1
+    return nil
+  end
+  due.dead = true
+  return due
+end
+
+-- The next thing due, with the dead in front of it gone: virtual time jumps to no other.
 local function head(self)
   local heap = self.heap
-  while heap[1] and heap[1].dead do
-    pop(heap)
-    self.dead = self.dead - 1
-  end
+  while heap[1] and heap[1].dead do take(self) end
   return heap[1]
 end
 
---- Seconds until the next thing is due; nil when nothing is.
----@return number?
-function Clock:next()
+local function next_virtual(self)
   local due = head(self)
   if not due then return nil end
-  if self.virtual then return self.held > 0 and due.time > self.time_now and math.huge or 0 end
-  return math.max(0, due.time - self:scale())
+  return self.held > 0 and due.time > self.time_now and math.huge or 0
+end
+
+--- Seconds until the next thing is due; nil when nothing is. On the real clock it may be something that was called
+--- off: most time-outs are, and looking at the clock in vain costs less than taking each of them out of the heap.
+---@return number?
+function Clock:next()
+  if self.virtual then return next_virtual(self) end
+  if self.dead == #self.heap then return nil end
+  return math.max(0, self.heap[1].time - self:scale())
+end
+
+local function fire_virtual(self)
+  local due = head(self)
+  if not due then return false end
+  if due.time > self.time_now then
+    if self.held > 0 then return false end
+    self.time_now = due.time
+  end
+  take(self).call()
+  return true
 end
 
 --- Calls what is due: on the real clock all that is, on the virtual one the next
 --- thing, after the clock has jumped to it.
 ---@return boolean called
 function Clock:fire()
-  local due = head(self)
-  if not due then return false end
-  if self.virtual then
-    if due.time > self.time_now then
-      if self.held > 0 then return false end
-      self.time_now = due.time
-    end
-    pop(self.heap).dead = true
-    due.call()
-    return true
-  end
+  if self.virtual then return fire_virtual(self) end
   local now, called = self:scale(), false
-  while due and due.time <= now do
-    pop(self.heap).dead = true
-    called = true
-    due.call()
-    due = head(self)
+  while self.heap[1] and self.heap[1].time <= now do
+    local due = take(self)
+    if due then
+      called = true
+      due.call()
+    end
   end
   return called
 end
