@@ -36,8 +36,8 @@ local function input_of(usage)
 end
 
 local function text_of(body)
-  local pieces, blocks = {}, wire.list_at(body, "content")
-  for index = 0, #blocks - 1 do pieces[#pieces + 1] = wire.text_at(blocks, index, "text") end
+  local pieces = {}
+  for _, block in ipairs(wire.list_at(body, "content")) do pieces[#pieces + 1] = wire.text_at(block, "text") end
   return pieces[1] and table.concat(pieces)
 end
 

@@ -43,15 +43,17 @@ end
 local ENDINGS = { length = "length", content_filter = "refused", tool_calls = "tool", function_call = "tool" }
 
 local function usage_of(answer)
-  return wire.usage(wire.count_at(answer, "usage", "prompt_tokens"), wire.count_at(answer, "usage", "completion_tokens"))
+  local usage = wire.at(answer, "usage")
+  return wire.usage(wire.count_at(usage, "prompt_tokens"), wire.count_at(usage, "completion_tokens"))
 end
 
 --- A whole answer.
 ---@return orchlua.Answer
 function M.answer(body)
-  local choice = wire.at(body, "choices", 0)
-  local refusal = wire.text_at(choice, "message", "refusal")
-  local text = wire.text_at(choice, "message", "content") or refusal
+  local choice = wire.list_at(body, "choices")[1]
+  local message = wire.at(choice, "message")
+  local refusal = wire.text_at(message, "refusal")
+  local text = wire.text_at(message, "content") or refusal
   return {
     text = text, usage = usage_of(body), problem = wire.at(body, "error") and body or nil,
     ending = refusal and "refused" or ENDINGS[wire.text_at(choice, "finish_reason")] or text and "stop",
@@ -68,7 +70,7 @@ function M.piece(answer, event)
     return nil
   end
   answer.usage = usage_of(event) or answer.usage
-  local choice = wire.at(event, "choices", 0)
+  local choice = wire.list_at(event, "choices")[1]
   local finish, refusal = wire.text_at(choice, "finish_reason"), wire.text_at(choice, "delta", "refusal")
   if finish then answer.ending = answer.ending or ENDINGS[finish] or "stop" end
   if refusal then answer.ending = "refused" end

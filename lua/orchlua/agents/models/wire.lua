@@ -51,19 +51,13 @@ function M.messages(messages, system)
   return list
 end
 
-local function step(v, to)
-  local kind = getmetatable(v)
-  if kind == Object then return type(to) == "string" and v[to] or nil end
-  if kind == Array then return type(to) == "number" and v[to + 1] or nil end
-end
-
---- What lies at a field or (0-based) index, and at one of that, or nil. What is null or false is nothing.
+--- What lies in a field, and in a field of that, or nil. What is null or false is nothing.
 ---@param v any
----@param first? string|integer   nil: `v` itself
----@param second? string|integer
+---@param first? string   nil: `v` itself
+---@param second? string
 local function at(v, first, second)
-  if first ~= nil then v = step(v, first) end
-  if second ~= nil then v = step(v, second) end
+  if first then v = type(v) == "table" and v[first] or nil end
+  if second then v = type(v) == "table" and v[second] or nil end
   if v ~= null then return v end
 end
 M.at = at
@@ -74,9 +68,9 @@ function M.text_at(v, first, second)
   return type(found) == "string" and found or nil
 end
 
---- As `at`, when it is a list; else an empty one.
-function M.list_at(v, first, second)
-  local found = at(v, first, second)
+--- What lies in a field, when it is a list, to be read as Lua's lists are; else an empty one.
+function M.list_at(v, field)
+  local found = at(v, field)
   return getmetatable(found) == Array and found or {}
 end
 
