@@ -3,12 +3,13 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
 /* Set once, before any of it is used. */
 static struct orchlua_curl functions;
-static const struct orchlua_curl *loaded;
+static const struct orchlua_curl *_Atomic loaded;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const names[] = {
@@ -36,11 +37,17 @@ static void load(void)
   if (functions.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) loaded = &functions;
 }
 
-const struct orchlua_curl *orchlua_curl(void)
+static const struct orchlua_curl *load_once(void)
 {
   pthread_mutex_lock(&mutex);
   if (loaded == NULL) load(); /* once more, where there was no memory for it before */
   const struct orchlua_curl *found = loaded;
   pthread_mutex_unlock(&mutex);
   return found;
+}
+
+const struct orchlua_curl *orchlua_curl(void)
+{
+  const struct orchlua_curl *found = atomic_load_explicit(&loaded, memory_order_acquire);
+  return found != NULL ? found : load_once();
 }

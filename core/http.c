@@ -1,287 +1,24 @@
 /* HTTP: `loop:request{…}`, a handle whose `head`, `read` and `body` wait for
- * the answer as it comes. libcurl's multi interface tells which sockets and
- * which time it waits for, libuv waits for them. libcurl's callbacks put what
- * comes into the request's buffers; a body that nobody reads is paused. */
-#include "curl.h"
-#include "loop.h"
+ * the answer as it comes. libcurl's callbacks put what comes into the request's buffers;
+ * a body that nobody reads is paused. */
+#include "web.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 enum {
   BODY_LIMIT = 64 * 1024 * 1024,
   HEAD_LIMIT = 1024 * 1024,
   WINDOW = 1024 * 1024,     /* unread bytes of a body before its transfer is paused */
   KEPT_BUFFER = 64 * 1024,  /* a larger one is freed when it has been read */
-  CONNECT_TIMEOUT = 30000,  /* ms */
-  CONNECTIONS = 1024,       /* kept open for further requests */
-  STARTS = 16,              /* requests that are started in a turn: a fast server needs few connections for many */
-  STREAMS = 1024,           /* requests on one connection of HTTP/2, if the server lets us */
-  IDLE_EASY = 256           /* easy handles kept for further requests */
+  CONNECT_TIMEOUT = 30000   /* ms */
 };
-
-/* What libcurl has in one loop. */
-struct web {
-  struct loop *loop;
-  CURLM *multi;
-  uv_timer_t *timer;
-  uv_idle_t *starter; /* once in a turn of libuv, while requests wait to be started */
-  struct request *first, *last; /* requests that are not started yet */
-  CURL *idle[IDLE_EASY];
-  size_t idle_count;
-  bool failed; /* there was no memory to watch a socket */
-};
-
-/* A socket that libcurl waits for. */
-struct watch {
-  uv_poll_t poll;
-  struct web *web;
-  curl_socket_t socket;
-};
-
-/* What the coroutine of a request waits for. */
-enum want { WANT_HEAD, WANT_PIECE, WANT_WHOLE };
-
-struct request {
-  struct handle handle;
-  CURL *easy; /* NULL once it is done or closed */
-  CURLU *url;
-  struct curl_slist *lines; /* the headers that are sent */
-  struct buffer head;       /* the header block that came last, as it came */
-  struct buffer body;       /* what was not read yet */
-  char *answered;           /* the address of the head, with no user in it */
-  size_t limit, received;
-  int status;
-  enum want want;
-  bool has_head;
-  bool follows;  /* redirects: a head may not be the last */
-  bool is_whole; /* all of the body is wanted at once: no pausing */
-  bool paused;
-  bool waits; /* to be started: `next` and `previous` do, too */
-  bool over_limit;
-  bool head_too_large;
-  bool no_memory; /* for what came */
-  int no_socket; /* why there was none for the connection, or 0 */
-  CURLcode code;
-  struct request *next, *previous;
-  char host[256]; /* that it failed with, `name:port` */
-  char detail[CURL_ERROR_SIZE];
-};
-
-/* Sockets and time ----------------------------------------------------------- */
-
-static void free_watch(uv_handle_t *handle) { free(handle->data); }
-
-static void finish_requests(struct web *web);
-static void fail_requests(struct web *web);
-
-/* Where libcurl, or we for it, had no memory, nobody knows which requests still go on. */
-static void act(struct web *web, curl_socket_t file, int events)
-{
-  int running;
-  CURLMcode code = orchlua_curl()->multi_socket_action(web->multi, file, events, &running);
-  finish_requests(web);
-  if (code != CURLM_OK || web->failed) fail_requests(web);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-  struct watch *watch = poll->data;
-  int flags = 0;
-  if (status < 0) flags |= CURL_CSELECT_ERR;
-  if ((events & UV_READABLE) != 0) flags |= CURL_CSELECT_IN;
-  if ((events & UV_WRITABLE) != 0) flags |= CURL_CSELECT_OUT;
-  act(watch->web, watch->socket, flags);
-}
-
-static struct watch *new_watch(struct web *web, curl_socket_t file)
-{
-  struct watch *watch = malloc(sizeof *watch);
-  if (watch == NULL) return NULL;
-  watch->web = web;
-  watch->socket = file;
-  if (uv_poll_init_socket(&web->loop->uv, &watch->poll, file) != 0) {
-    free(watch);
-    return NULL;
-  }
-  watch->poll.data = watch;
-  if (orchlua_curl()->multi_assign(web->multi, file, watch) == CURLM_OK) return watch;
-  uv_close((uv_handle_t *)&watch->poll, free_watch);
-  return NULL;
-}
-
-static void on_time(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
-
-/* A socket cannot be watched. An error given to libcurl would end its whole multi handle
- * for ever, so that the requests are failed by the next `act` instead. */
-static int not_watched(struct web *web)
-{
-  web->failed = true;
-  uv_timer_start(web->timer, on_time, 0, 0);
-  return 0;
-}
-
-/* libcurl tells what it waits for at a socket. */
-static int on_socket(CURL *easy, curl_socket_t file, int what, void *data, void *known)
-{
-  (void)easy;
-  struct web *web = data;
-  struct watch *watch = known;
-  if (what == CURL_POLL_REMOVE) {
-    if (watch != NULL) uv_close((uv_handle_t *)&watch->poll, free_watch);
-    orchlua_curl()->multi_assign(web->multi, file, NULL);
-    return 0;
-  }
-  if (watch == NULL) watch = new_watch(web, file);
-  if (watch == NULL) return not_watched(web);
-  int events = 0;
-  if (what != CURL_POLL_IN) events |= UV_WRITABLE;
-  if (what != CURL_POLL_OUT) events |= UV_READABLE;
-  return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : not_watched(web);
-}
-
-/* libcurl tells how long it waits at most. It must not be called back from here. */
-static int on_timer_change(CURLM *multi, long milliseconds, void *data)
-{
-  (void)multi;
-  struct web *web = data;
-  if (milliseconds < 0) {
-    uv_timer_stop(web->timer);
-    return 0;
-  }
-  uv_update_time(&web->loop->uv);
-  uv_timer_start(web->timer, on_time, (uint64_t)milliseconds, 0);
-  return 0;
-}
-
-static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
-{
-  (void)purpose;
-  struct request *request = data;
-  int file = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  request->no_socket = file < 0 ? errno : 0;
-  return file;
-}
-
-/* libcurl's side of a loop ---------------------------------------------------- */
-
-/* Once in a process. A thread of libcurl's that looks a name up may outlive its
- * loop, so this library and what it needs stay loaded. */
-static void stay_loaded(void)
-{
-  Dl_info self;
-  if (dladdr(&orchlua_request, &self) != 0) dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
-static void free_uv(uv_handle_t *handle) { free(handle); }
-
-/* The loop's, made when it is first needed; NULL when there is no memory. */
-static struct web *get_web(struct loop *loop)
-{
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  if (loop->web != NULL) return loop->web;
-  pthread_once(&once, stay_loaded);
-  struct web *web = calloc(1, sizeof *web);
-  if (web == NULL) return NULL;
-  web->loop = loop;
-  web->timer = malloc(sizeof *web->timer);
-  if (web->timer == NULL) goto no_timer;
-  web->starter = malloc(sizeof *web->starter);
-  if (web->starter == NULL) goto no_starter;
-  web->multi = orchlua_curl()->multi_init();
-  if (web->multi == NULL) goto no_multi;
-  uv_timer_init(&loop->uv, web->timer);
-  uv_idle_init(&loop->uv, web->starter);
-  web->timer->data = web->starter->data = web;
-  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
-  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
-  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_TIMERDATA, web);
-  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
-  orchlua_curl()->multi_setopt(web->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS);
-  loop->web = web;
-  return web;
-no_multi:
-  free(web->starter);
-no_starter:
-  free(web->timer);
-no_timer:
-  free(web);
-  return NULL;
-}
-
-void orchlua_close_web(struct loop *loop)
-{
-  struct web *web = loop->web;
-  if (web == NULL) return;
-  loop->web = NULL;
-  while (web->idle_count > 0) orchlua_curl()->easy_cleanup(web->idle[--web->idle_count]);
-  orchlua_curl()->multi_cleanup(web->multi);
-  uv_close((uv_handle_t *)web->timer, free_uv);
-  uv_close((uv_handle_t *)web->starter, free_uv);
-  free(web);
-}
-
-static CURL *take_easy(struct web *web)
-{
-  return web->idle_count > 0 ? web->idle[--web->idle_count] : orchlua_curl()->easy_init();
-}
-
-static void give_easy(struct web *web, CURL *easy)
-{
-  if (web->idle_count == IDLE_EASY) {
-    orchlua_curl()->easy_cleanup(easy);
-    return;
-  }
-  orchlua_curl()->easy_reset(easy);
-  web->idle[web->idle_count++] = easy;
-}
-
-/* Puts a request behind those that are to be started. */
-static void append_waiting(struct web *web, struct request *request)
-{
-  request->waits = true;
-  request->previous = web->last;
-  request->next = NULL;
-  if (web->last != NULL) web->last->next = request;
-  else web->first = request;
-  web->last = request;
-}
-
-static void remove_waiting(struct web *web, struct request *request)
-{
-  if (!request->waits) return;
-  request->waits = false;
-  if (request->previous != NULL) request->previous->next = request->next;
-  else web->first = request->next;
-  if (request->next != NULL) request->next->previous = request->previous;
-  else web->last = request->previous;
-}
-
-/* Takes the request away from libcurl, which aborts it when it is not done. */
-static void detach(struct request *request)
-{
-  if (request->easy == NULL) return;
-  struct web *web = request->handle.loop->web;
-  remove_waiting(web, request);
-  orchlua_curl()->multi_remove_handle(web->multi, request->easy);
-  give_easy(web, request->easy);
-  request->easy = NULL;
-  orchlua_curl()->slist_free_all(request->lines);
-  request->lines = NULL;
-  orchlua_curl()->url_cleanup(request->url);
-  request->url = NULL;
-}
 
 /* The answer, as libcurl hands it over ---------------------------------------- */
 
-static void wake(struct request *request, enum want most)
+void orchlua_request_wake(struct request *request, enum want most)
 {
   if (request->want <= most) orchlua_ready(&request->handle);
 }
@@ -292,9 +29,9 @@ static void take_head(struct request *request)
   char *url = NULL;
   if (request->has_head || request->status == 0) return;
   request->has_head = true;
-  orchlua_curl()->easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
+  orchlua_curl()->easy_getinfo(request->easy.curl, CURLINFO_EFFECTIVE_URL, &url);
   if (url != NULL) request->answered = strdup(url);
-  wake(request, WANT_HEAD);
+  orchlua_request_wake(request, WANT_HEAD);
 }
 
 static bool append(struct request *request, struct buffer *buffer, const char *data, size_t size)
@@ -325,7 +62,7 @@ static bool is_followed(const struct request *request)
 }
 
 /* One line of a header block; a block ends with an empty one. */
-static size_t on_header(char *line, size_t unit, size_t count, void *data)
+size_t orchlua_on_header(char *line, size_t unit, size_t count, void *data)
 {
   struct request *request = data;
   size_t size = unit * count;
@@ -341,7 +78,7 @@ static size_t on_header(char *line, size_t unit, size_t count, void *data)
   return size;
 }
 
-static size_t on_body(char *piece, size_t unit, size_t count, void *data)
+size_t orchlua_on_body(char *piece, size_t unit, size_t count, void *data)
 {
   struct request *request = data;
   size_t size = unit * count;
@@ -353,7 +90,7 @@ static size_t on_body(char *piece, size_t unit, size_t count, void *data)
   request->over_limit = size > request->limit - request->received;
   if (request->over_limit || !append(request, &request->body, piece, size)) return 0;
   request->received += size;
-  wake(request, WANT_PIECE);
+  orchlua_request_wake(request, WANT_PIECE);
   return size;
 }
 
@@ -362,7 +99,7 @@ static void note_host(struct request *request)
 {
   char *url = NULL, *host = NULL, *port = NULL;
   CURLU *parts = orchlua_curl()->url();
-  orchlua_curl()->easy_getinfo(request->easy, CURLINFO_EFFECTIVE_URL, &url);
+  if (request->easy.curl != NULL) orchlua_curl()->easy_getinfo(request->easy.curl, CURLINFO_EFFECTIVE_URL, &url);
   if (parts != NULL && url != NULL && orchlua_curl()->url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
     orchlua_curl()->url_get(parts, CURLUPART_HOST, &host, 0);
     orchlua_curl()->url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
@@ -379,53 +116,22 @@ static void note_failure(struct request *request, CURLcode code)
   request->code = code;
   note_host(request);
   if (code != CURLE_COULDNT_CONNECT) return;
-  orchlua_curl()->easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+  orchlua_curl()->easy_getinfo(request->easy.curl, CURLINFO_OS_ERRNO, &number);
   if (number == 0) number = request->no_socket;
   const char *reason = number != 0 ? uv_strerror(uv_translate_sys_error((int)number)) : orchlua_curl()->easy_strerror(code);
   snprintf(request->detail, sizeof request->detail, "%s", reason);
 }
 
-static void finish_requests(struct web *web)
+void orchlua_request_over(struct request *request, CURLcode code)
 {
-  CURLMsg *message;
-  int left;
-  while ((message = orchlua_curl()->multi_info_read(web->multi, &left)) != NULL) {
-    struct request *request = NULL;
-    if (message->msg != CURLMSG_DONE) continue;
-    orchlua_curl()->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
-    if (message->data.result != CURLE_OK) note_failure(request, message->data.result);
-    else take_head(request);
-    detach(request);
-    wake(request, WANT_WHOLE);
-  }
-}
-
-/* Fails every request that has been started. */
-static void fail_requests(struct web *web)
-{
-  struct handle *handle;
-  web->failed = false;
-  LIST_FOREACH(handle, &web->loop->handles, entry) {
-    struct request *request = (struct request *)handle;
-    if (handle->kind != &orchlua_request || request->easy == NULL || request->waits) continue;
-    note_failure(request, CURLE_OUT_OF_MEMORY);
-    request->no_memory = true;
-    detach(request);
-    wake(request, WANT_WHOLE);
-  }
+  request->is_over = true;
+  if (code != CURLE_OK) note_failure(request, code);
+  else take_head(request);
 }
 
 /* Reading the options ---------------------------------------------------------- */
 
 enum { BODY_INDEX = 3 }; /* on the stack of `loop:request` */
-
-/* A request as its options say it. All of it lies in Lua values on the stack. */
-struct wish {
-  const char *method, *url, *ca_file, *proxy, *body;
-  size_t body_size, limit, follow;
-  long connect_timeout; /* in ms */
-  bool compressed;
-};
 
 /* What RFC 9110 calls a token: methods and names of headers are. */
 static bool is_token(const char *text)
@@ -514,134 +220,16 @@ static bool take_lines(lua_State *L, int index, struct request *request)
   return ok && add_line(request, "Expect:") && (has_type || add_line(request, "Content-Type:"));
 }
 
-/* Setting up the transfer ------------------------------------------------------ */
-
-/* Moves one part of the address that must not be shown into an option. */
-static CURLcode take_part(CURL *easy, CURLU *url, CURLUPart part, CURLoption option)
+/* Sends the request; NULL, or why it could not. The loop is at 1. */
+static const char *send_request(struct loop *loop, struct request *request, const struct wish *wish)
 {
-  char *text = NULL;
-  CURLUcode code = orchlua_curl()->url_get(url, part, &text, CURLU_URLDECODE);
-  if (code != CURLUE_OK) return code == CURLUE_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_OK;
-  CURLcode result = orchlua_curl()->easy_setopt(easy, option, text);
-  orchlua_curl()->free(text);
-  orchlua_curl()->url_set(url, part, NULL, 0);
-  return result;
-}
-
-/* The method, and what goes with it. A body belongs to what creates and changes. */
-static CURLcode set_method(CURL *easy, const struct wish *wish)
-{
-  static const char *const with_body[] = { "POST", "PUT", "PATCH" };
-  bool has_body = wish->body != NULL;
-  for (size_t i = 0; i < sizeof with_body / sizeof *with_body; i++)
-    has_body = has_body || strcmp(wish->method, with_body[i]) == 0;
-  if (has_body) {
-    orchlua_curl()->easy_setopt(easy, CURLOPT_POST, 1L);
-    orchlua_curl()->easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wish->body_size);
-    orchlua_curl()->easy_setopt(easy, CURLOPT_POSTFIELDS, wish->body != NULL ? wish->body : "");
-  } else if (strcmp(wish->method, "HEAD") == 0) {
-    orchlua_curl()->easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    return CURLE_OK;
-  }
-  if (strcmp(wish->method, has_body ? "POST" : "GET") == 0) return CURLE_OK;
-  return orchlua_curl()->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wish->method);
-}
-
-static void set_callbacks(CURL *easy, struct request *request)
-{
-  orchlua_curl()->easy_setopt(easy, CURLOPT_PRIVATE, request);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_ERRORBUFFER, request->detail);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_HEADERDATA, request);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_WRITEDATA, request);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
-}
-
-static CURLcode set_protocol(CURL *easy, bool is_secure)
-{
-  orchlua_curl()->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  orchlua_curl()->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  orchlua_curl()->easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name's look-up that is given up */
-  if (is_secure) {
-    orchlua_curl()->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    orchlua_curl()->easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather share a connection of HTTP/2 than open another */
-  }
-  return orchlua_curl()->easy_setopt(easy, CURLOPT_USERAGENT, "orchlua");
-}
-
-static CURLcode set_options(struct request *request, const struct wish *wish, bool is_secure)
-{
-  CURL *easy = request->easy;
-  set_callbacks(easy, request);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_HTTPHEADER, request->lines);
-  orchlua_curl()->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, wish->connect_timeout);
-  if (wish->follow > 0) {
-    orchlua_curl()->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-    orchlua_curl()->easy_setopt(easy, CURLOPT_MAXREDIRS, wish->follow > 100 ? 100L : (long)wish->follow);
-  }
-  CURLcode code = set_protocol(easy, is_secure);
-  if (code == CURLE_OK) code = set_method(easy, wish);
-  if (code == CURLE_OK) code = orchlua_curl()->easy_setopt(easy, CURLOPT_CURLU, request->url);
-  if (code == CURLE_OK && wish->ca_file != NULL) code = orchlua_curl()->easy_setopt(easy, CURLOPT_CAINFO, wish->ca_file);
-  if (code == CURLE_OK && wish->proxy != NULL) code = orchlua_curl()->easy_setopt(easy, CURLOPT_PROXY, wish->proxy);
-  if (code == CURLE_OK && wish->compressed) code = orchlua_curl()->easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-  if (code == CURLE_OK) code = take_part(easy, request->url, CURLUPART_USER, CURLOPT_USERNAME);
-  if (code == CURLE_OK) code = take_part(easy, request->url, CURLUPART_PASSWORD, CURLOPT_PASSWORD);
-  return code;
-}
-
-/* Reads the address; NULL, or why it is none. */
-static const char *parse_url(struct request *request, const char *text, bool *is_secure)
-{
-  char *scheme = NULL;
-  request->url = orchlua_curl()->url();
-  if (request->url == NULL) return "not enough memory";
-  CURLUcode code = orchlua_curl()->url_set(request->url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
-  if (code == CURLUE_OK) code = orchlua_curl()->url_get(request->url, CURLUPART_SCHEME, &scheme, 0);
-  if (code != CURLUE_OK) return orchlua_curl()->url_strerror(code);
-  *is_secure = strcmp(scheme, "https") == 0;
-  bool is_known = *is_secure || strcmp(scheme, "http") == 0;
-  orchlua_curl()->free(scheme);
-  return is_known ? NULL : "only http and https addresses can be asked";
-}
-
-/* Starts the next requests: a bounded number of them, so that those which are answered soon leave their
- * connections to others. (A timer of 0 ms is no way to say "in the next turn": libuv before 1.45 calls it again
- * in the same one.) */
-static void on_start(uv_idle_t *starter)
-{
-  struct web *web = starter->data;
-  for (int i = 0; i < STARTS && web->first != NULL; i++) {
-    struct request *request = web->first;
-    remove_waiting(web, request);
-    if (orchlua_curl()->multi_add_handle(web->multi, request->easy) == CURLM_OK) continue;
-    note_failure(request, CURLE_OUT_OF_MEMORY);
-    detach(request);
-    wake(request, WANT_WHOLE);
-  }
-  if (web->first == NULL) uv_idle_stop(starter);
-}
-
-/* Makes the request ready to be started; NULL, or why it could not. */
-static const char *prepare(struct loop *loop, struct request *request, const struct wish *wish)
-{
-  bool is_secure = false;
-  const char *problem = parse_url(request, wish->url, &is_secure);
-  if (problem != NULL) return problem;
-  struct web *web = get_web(loop);
-  CURL *easy = web != NULL ? take_easy(web) : NULL;
-  if (easy == NULL) return "not enough memory";
-  request->easy = easy;
-  CURLcode code = set_options(request, wish, is_secure);
-  if (code != CURLE_OK) return orchlua_curl()->easy_strerror(code);
-  if (web->first == NULL) uv_idle_start(web->starter, on_start);
-  append_waiting(web, request);
-  return NULL;
+  struct pool *pool = orchlua_web_pool(loop);
+  if (pool == NULL) return "not enough memory";
+  request->sent = wish->body;
+  request->sent_size = wish->body_size;
+  const char *problem = orchlua_take_template(pool, request, wish);
+  if (problem == NULL) orchlua_web_start(request);
+  return problem;
 }
 
 /* loop:request{…}: a handle, or nil and an error. */
@@ -660,7 +248,7 @@ int orchlua_loop_request(lua_State *L)
   request->follows = wish.follow > 0;
   lua_pushvalue(L, BODY_INDEX); /* libcurl does not copy it */
   lua_setiuservalue(L, -2, 2);
-  const char *problem = take_lines(L, lines, request) ? prepare(loop, request, &wish) : "not enough memory";
+  const char *problem = take_lines(L, lines, request) ? send_request(loop, request, &wish) : "not enough memory";
   if (problem == NULL) return 1;
   orchlua_discard(&request->handle);
   return orchlua_failure(L, "transport", "cannot send the request: %s", problem);
@@ -671,9 +259,7 @@ int orchlua_loop_request(lua_State *L)
 static void request_end(struct handle *handle)
 {
   struct request *request = (struct request *)handle;
-  detach(request);
-  orchlua_curl()->slist_free_all(request->lines);
-  orchlua_curl()->url_cleanup(request->url);
+  orchlua_web_end(request);
   orchlua_release(&request->head);
   orchlua_release(&request->body);
   free(request->answered);
@@ -780,7 +366,7 @@ static int head_again(lua_State *L, int status, lua_KContext context)
   (void)status, (void)context;
   struct request *request = orchlua_check_handle(L);
   if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
-  if (!request->has_head && request->easy != NULL) return await(L, request, WANT_HEAD, head_again);
+  if (!request->has_head && request->state != ENDED) return await(L, request, WANT_HEAD, head_again);
   if (!request->has_head) return push_failure(L, request);
   if (request->answered == NULL) return orchlua_failure(L, "transport", "cannot read the answer: not enough memory");
   lua_createtable(L, 0, 3);
@@ -798,11 +384,11 @@ static void go_on(struct request *request)
 {
   if (!request->paused) return;
   request->paused = false;
-  if (request->easy == NULL) return;
-  CURLcode code = orchlua_curl()->easy_pause(request->easy, CURLPAUSE_CONT);
+  if (request->state != GOES) return;
+  CURLcode code = orchlua_curl()->easy_pause(request->easy.curl, CURLPAUSE_CONT);
   if (code == CURLE_OK) return;
   note_failure(request, code);
-  detach(request);
+  orchlua_web_end(request);
 }
 
 /* Pushes what has come of the body and takes it out of the buffer. */
@@ -822,7 +408,7 @@ static int read_again(lua_State *L, int status, lua_KContext context)
   struct request *request = orchlua_check_handle(L);
   if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
   if (request->body.size > 0) return push_body(L, request);
-  if (request->easy != NULL) return await(L, request, WANT_PIECE, read_again);
+  if (request->state != ENDED) return await(L, request, WANT_PIECE, read_again);
   if (request->code != CURLE_OK) return push_failure(L, request);
   lua_pushnil(L);
   return 1;
@@ -836,7 +422,7 @@ static int body_again(lua_State *L, int status, lua_KContext context)
   if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
   request->is_whole = true;
   go_on(request);
-  if (request->easy != NULL) return await(L, request, WANT_WHOLE, body_again);
+  if (request->state != ENDED) return await(L, request, WANT_WHOLE, body_again);
   if (request->code != CURLE_OK) return push_failure(L, request);
   return push_body(L, request);
 }

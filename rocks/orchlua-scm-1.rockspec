@@ -36,6 +36,7 @@ build = {
         "core/curl.c",
         "core/database.c",
         "core/digest.c",
+        "core/easy.c",
         "core/http.c",
         "core/json.c",
         "core/loop.c",
@@ -48,6 +49,7 @@ build = {
         "core/timer.c",
         "core/value.c",
         "core/watch.c",
+        "core/web.c",
         -- end of sources
       },
       defines = { "_GNU_SOURCE" },

@@ -74,6 +74,28 @@ describe("HTTP", function()
       assert.is_nil(echo:find "orchlua")
     end)
 
+    it("is sent as it says, whatever was asked at the same address before", function()
+      local kinds = {
+        { "^GET /echo HTTP/1.1\n", {} }, { "\n\nfirst$", { body = "first", headers = { { "X-A", "1" } } } }, { "\n\nother$", { body = "other" } },
+        { "^DELETE ", { method = "DELETE" } }, { "^PATCH .*Content%-Length: 0\n\n$", { method = "PATCH" } }, { "^PUT .*\n\nx$", { method = "PUT", body = "x" } },
+        { "\nAccept%-Encoding: ", { compressed = true } }, { "\n\n$", { follow = 3 } },
+      }
+      run(function(loop)
+        for i = 1, 40 do
+          local expected, options = table.unpack(kinds[i % #kinds + 1])
+          local given = {}
+          for name, field in pairs(options) do given[name] = field end
+          local echo = ask(loop, "/echo", given)
+          assert.matches(expected, echo)
+          assert.equal(options.headers ~= nil, echo:find "X%-A" ~= nil)
+          assert.equal(options.compressed == true, echo:find "Accept%-Encoding" ~= nil)
+          if i % 7 == 0 then assert.equal("transport", select(2, ask(loop, "/cut")).type) end
+          if i % 5 == 0 then assert.equal(302, select(2, ask(loop, "/redirect/1")).status) end
+          if i % 6 == 0 then assert.equal(200, select(2, ask(loop, "/redirect/1", { follow = 3 })).status) end
+        end
+      end)
+    end)
+
     it("of a large body needs no permission to go on", function()
       local text = ("x"):rep(3000000)
       local echo = once("/echo", { body = text })
