@@ -6,6 +6,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local operators = require "orchlua.run.operators"
 local place = require "orchlua.dsl.takeover"
+local requests = require "orchlua.run.request"
 
 local null = core.value.null
 
@@ -30,12 +31,9 @@ end
 -- Requests that the main branch waits for are asked anew by the statement itself; the
 -- others are still to be answered.
 local function forget_awaited(run)
-  for number, request in pairs(run.requests) do
+  for _, request in ipairs(requests.in_flight(run)) do
     request.site = 1
-    if request.awaited then
-      run.requests[number] = nil
-      run.request_total = run.request_total - 1
-    end
+    if request.awaited then requests.forget(run, request) end
   end
 end
 

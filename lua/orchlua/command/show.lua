@@ -7,6 +7,7 @@ local diagnostics = require "orchlua.command.diagnostics"
 local drive = require "orchlua.command.drive"
 local look = require "orchlua.command.look"
 local output = require "orchlua.command.output"
+local requests = require "orchlua.run.request"
 local runs = require "orchlua.command.runs"
 local spending = require "orchlua.command.spending"
 local terminal = require "orchlua.command.terminal"
@@ -52,7 +53,7 @@ end
 
 local function in_flight(run)
   local list = value.array {}
-  for _, request in ipairs(sorted(run.requests)) do
+  for _, request in ipairs(requests.in_flight(run)) do
     list[#list + 1] = output.object {
       { "request_id", request.key }, { "agent_id", request.agent_id }, { "attempt", request.attempt }, { "line", (run.program:position(request.site)) },
     }

@@ -225,10 +225,9 @@ end
 ---@param result any     a value, or nil and
 ---@param err? orchlua.Error
 function M.pattern_ended(run, record, result, err)
-  local asked = run.requests[record.request]
+  local asked = requests.find(run, record.request)
   if not asked then return end
-  run.requests[record.request] = nil
-  run.request_total = run.request_total - 1
+  requests.forget(run, asked)
   local row = reply.row(run, asked, result, err, 1, math.max(0, run.time - record.started))
   if err then row.error.fields = err.fields end
   M.answered(run, asked, row)

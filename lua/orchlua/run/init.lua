@@ -19,6 +19,7 @@ local operations = require "orchlua.run.operations"
 local parallel = require "orchlua.run.parallel"
 local random = require "orchlua.random"
 local reply = require "orchlua.run.reply"
+local requests = require "orchlua.run.request"
 
 local value = core.value
 local null = value.null
@@ -454,18 +455,13 @@ end
 
 -- A request of a FINALLY block that is running is not cut off.
 function Run:abandon_requests()
-  local numbers = {}
-  for number, request in pairs(self.requests) do
+  for _, request in ipairs(requests.in_flight(self)) do
     local branch = request.awaited and self.branches[request.branch]
-    if not branch or not finishing(self, branch) and not finishes_outside(self, branch) then numbers[#numbers + 1] = number end
-  end
-  table.sort(numbers)
-  for _, number in ipairs(numbers) do
-    local request = self.requests[number]
-    self.requests[number] = nil
-    self.request_total = self.request_total - 1
-    if request.open or request.asks then budget.close(self, request, nil) end
-    self.outbox[#self.outbox + 1] = { effect = "abandon", request = request }
+    if not branch or not finishing(self, branch) and not finishes_outside(self, branch) then
+      requests.forget(self, request)
+      if request.open or request.asks then budget.close(self, request, nil) end
+      self.outbox[#self.outbox + 1] = { effect = "abandon", request = request }
+    end
   end
 end
 

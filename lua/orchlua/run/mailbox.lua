@@ -7,6 +7,7 @@ local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local reply = require "orchlua.run.reply"
+local requests = require "orchlua.run.request"
 
 local value = core.value
 
@@ -35,7 +36,7 @@ end
 
 local function outstanding_for(run, home, wait)
   if home.outstanding == 0 then return false end
-  for _, request in pairs(run.requests) do
+  for _, request in pairs(requests.by_number(run)) do
     if request.home == home and not request.awaited and wanted(wait, { agent_id = request.agent_id }) then return true end
   end
   return false
@@ -186,7 +187,7 @@ function M.signal(run, name, signalled)
 end
 
 local function pass_on_requests(run, home, outer)
-  for _, request in pairs(run.requests) do
+  for _, request in pairs(requests.by_number(run)) do
     if request.home == home then request.home = outer end
   end
   outer.outstanding, home.outstanding = outer.outstanding + home.outstanding, 0

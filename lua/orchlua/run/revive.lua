@@ -7,6 +7,7 @@ local budget = require "orchlua.run.budget"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
 local parallel = require "orchlua.run.parallel"
+local requests = require "orchlua.run.request"
 
 local M = {}
 
@@ -59,13 +60,6 @@ local function unknown_outcome(request)
   end
 end
 
-local function in_flight(run)
-  local list = {}
-  for _, request in pairs(run.requests) do list[#list + 1] = request end
-  table.sort(list, function(a, b) return a.number < b.number end)
-  return list
-end
-
 -- Why a request is not sent again; nil when it is. Nobody knows what the try before took.
 local function refusal(run, request)
   local why = unknown_outcome(request)
@@ -92,8 +86,7 @@ local function again(run, request, crashed)
     run.outbox[#run.outbox + 1] = { effect = "again", request = request }
     return
   end
-  run.requests[request.number] = nil
-  run.request_total = run.request_total - 1
+  requests.forget(run, request)
   events.answered(run, request, { error = refused, attempts = request.attempt - 1, duration = 0 })
 end
 
@@ -124,7 +117,7 @@ function M.resumed(run, row)
   if row.budget then budget.limit(run, "given", row.budget) end
   run:publish("run:resumed", { program = run.program.title or run.program.name })
   if run.request_total > 0 and row.outage > 0 then pass_over(run, row.outage) end
-  for _, request in ipairs(in_flight(run)) do again(run, request, row.crashed) end
+  for _, request in ipairs(requests.in_flight(run)) do again(run, request, row.crashed) end
   if run.status == "failed" then
     run.status, run.failing, run.main_ended, run.result, run.error, run.duration = "running", nil, nil, nil, nil, nil
     revive(run, run.main)

@@ -8,6 +8,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local flow = require "orchlua.run.flow"
 local parallel = require "orchlua.run.parallel"
+local requests = require "orchlua.run.request"
 
 local json, value = core.json, core.value
 
@@ -15,7 +16,7 @@ local M = {}
 
 local STATE = {
   "status", "inputs", "random_state", "branches", "branch_count", "request_count", "wait_count", "seq", "time", "read_at", "started",
-  "outages", "requests", "request_total", "mailbox", "waiters", "timers", "usage", "signal_count", "main", "main_ended",
+  "outages", "mailbox", "waiters", "timers", "usage", "signal_count", "main", "main_ended",
   "last", "last_request", "leaving", "failing", "result", "error", "duration", "unknown_events", "flows", "flow_count",
   "terms", "memories", "budgets",
 }
@@ -38,6 +39,7 @@ end
 local function state_of(run)
   local state = {}
   for _, name in ipairs(STATE) do state[name] = run[name] end
+  state.requests = requests.by_number(run)
   return state
 end
 
@@ -63,6 +65,7 @@ local function read(run, bytes)
   local state, problem = core.snapshot.decode(bytes, select(2, names_of(run.program)))
   if not state then return errors.new("store", problem) end
   for _, name in ipairs(STATE) do run[name] = state[name] end
+  requests.restore(run, state.requests)
   run.outbox, run.players = state.records, {}
   run.branch_total = 0
   for _ in pairs(run.branches) do run.branch_total = run.branch_total + 1 end
@@ -75,6 +78,7 @@ end
 ---@param run orchlua.Run
 function M.forget(run)
   for _, name in ipairs(STATE) do run[name] = nil end
+  run.requests, run.request_total = nil, nil
 end
 
 -- Replay ---------------------------------------------------------------------------------
