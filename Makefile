@@ -20,8 +20,8 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g
 B       ?= build
 
-PKG     := lua5.4 libuv libcurl libcrypto sqlite3
-LIBS    := libuv libcrypto sqlite3
+PKG     := lua5.4 libuv libcurl libmd sqlite3
+LIBS    := libuv libmd sqlite3
 STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CORE    := $(B)/lib/orchlua/core.so
 OBJECTS := $(patsubst core/%.c,$(B)/core/%.o,$(wildcard core/*.c))
