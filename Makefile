@@ -39,9 +39,10 @@ $(CORE): $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) -shared $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs $(LIBS))
 
+# It names the interpreter that the bytecode is made for, so that none is searched for.
 $(B)/orchlua: bin/orchlua Makefile
 	@mkdir -p $(@D)
-	cp bin/orchlua $@
+	sed "1s|.*|#!$$(command -v $(LUA))|" bin/orchlua > $@
 	chmod +x $@
 
 # What the command is made of, as bytecode in one file: it starts in a fraction of the time.
@@ -148,7 +149,7 @@ soak: all
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/orchlua $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua $(DESTDIR)$(PREFIX)/share/lua/5.4
-	install -m 755 bin/orchlua $(DESTDIR)$(PREFIX)/bin/orchlua
+	install -m 755 $(B)/orchlua $(DESTDIR)$(PREFIX)/bin/orchlua
 	install -m 644 $(B)/orchlua.luac $(DESTDIR)$(PREFIX)/lib/orchlua/orchlua.luac
 	install -m 755 $(CORE) $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua/core.so
 	cd lua && find -L orchlua -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/lua/5.4/{} \;
