@@ -17,12 +17,10 @@ local inside = require "orchlua.inside"
 local journal = require "orchlua.journal"
 local lfs = require "lfs"
 local limits = require "orchlua.run.limits"
-local memory = require "orchlua.store.memory"
 local operators = require "orchlua.run.operators"
 local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
 local random = require "orchlua.random"
-local recording = require "orchlua.recording"
 local resume = require "orchlua.resume"
 local runs = require "orchlua.run"
 local sqlite = require "orchlua.store.sqlite"
@@ -80,7 +78,7 @@ end
 -- Opens the store; with a file behind it, runs have a journal.
 local function open_store(self, path)
   if not path or path == ":memory:" then
-    self.store = memory.new()
+    self.store = require("orchlua.store.memory").new()
     return
   end
   if self.clock.virtual then return errors.new("store", "virtual time is for runs in memory: leave out the store") end
@@ -100,6 +98,7 @@ end
 local function find_agents(self, options)
   local err
   self.agents = agents.new(self.config, self.loop_handle)
+  local recording = (options.replay or options.record) and require "orchlua.recording"
   if options.replay then
     self.agents, err = recording.replay(options.replay, self.agents)
     if err then return err end
