@@ -20,8 +20,8 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g
 B       ?= build
 
-PKG     := lua5.4 libuv libcurl libcrypto sqlite3
-LIBS    := libuv libcrypto sqlite3
+PKG     := lua5.4 libuv libcurl libmd sqlite3
+LIBS    := libuv libmd sqlite3
 STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CORE    := $(B)/lib/orchlua/core.so
 OBJECTS := $(patsubst core/%.c,$(B)/core/%.o,$(wildcard core/*.c))
@@ -39,9 +39,10 @@ $(CORE): $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) -shared $(CFLAGS) $(LDFLAGS) $^ -o $@ $$(pkg-config --libs $(LIBS))
 
+# It names the interpreter that the bytecode is made for, so that none is searched for.
 $(B)/orchlua: bin/orchlua Makefile
 	@mkdir -p $(@D)
-	cp bin/orchlua $@
+	sed "1s|.*|#!$$(command -v $(LUA))|" bin/orchlua > $@
 	chmod +x $@
 
 # What the command is made of, as bytecode in one file: it starts in a fraction of the time.
@@ -148,7 +149,7 @@ soak: all
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/orchlua $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua $(DESTDIR)$(PREFIX)/share/lua/5.4
-	install -m 755 bin/orchlua $(DESTDIR)$(PREFIX)/bin/orchlua
+	install -m 755 $(B)/orchlua $(DESTDIR)$(PREFIX)/bin/orchlua
 	install -m 644 $(B)/orchlua.luac $(DESTDIR)$(PREFIX)/lib/orchlua/orchlua.luac
 	install -m 755 $(CORE) $(DESTDIR)$(PREFIX)/lib/lua/5.4/orchlua/core.so
 	cd lua && find -L orchlua -name '*.lua' -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/lua/5.4/{} \;

@@ -1,26 +1,17 @@
-/* Digests of bytes, by libcrypto: by its plain functions, since those that OpenSSL 3 prefers
- * read a configuration and load providers first, which takes longer than a small program runs. */
-#define OPENSSL_SUPPRESS_DEPRECATED
+/* Digests of bytes, by libmd: a small library, since every run's program is digested, and
+ * linking a large one takes longer than the digest. */
 #include "core.h"
 
-#include <openssl/sha.h>
+#include <sha2.h>
 
 /* sha256(bytes) -> the digest in hexadecimal (FIPS 180-4) */
 static int sha256(lua_State *L)
 {
-  static const char digits[] = "0123456789abcdef";
   size_t size;
   const char *bytes = luaL_checklstring(L, 1, &size);
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  char hex[2 * SHA256_DIGEST_LENGTH];
-  SHA256_CTX context;
-  if (!SHA256_Init(&context) || !SHA256_Update(&context, bytes, size) || !SHA256_Final(digest, &context))
-    return luaL_error(L, "no SHA-256");
-  for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) {
-    hex[2 * i] = digits[digest[i] >> 4];
-    hex[2 * i + 1] = digits[digest[i] & 15];
-  }
-  lua_pushlstring(L, hex, sizeof hex);
+  char hex[SHA256_DIGEST_STRING_LENGTH];
+  SHA256Data((const uint8_t *)bytes, size, hex);
+  lua_pushlstring(L, hex, sizeof hex - 1);
   return 1;
 }
 

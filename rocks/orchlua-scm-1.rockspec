@@ -21,7 +21,7 @@ dependencies = {
 external_dependencies = {
   UV = { library = "uv" },
   CURL = { library = "curl" },
-  CRYPTO = { library = "crypto" },
+  MD = { library = "md" },
   SQLITE = { library = "sqlite3" },
 }
 build = {
@@ -53,9 +53,9 @@ build = {
         -- end of sources
       },
       defines = { "_GNU_SOURCE" },
-      libraries = { "uv", "crypto", "sqlite3" },
-      incdirs = { "$(UV_INCDIR)", "$(CURL_INCDIR)", "$(CRYPTO_INCDIR)", "$(SQLITE_INCDIR)" },
-      libdirs = { "$(UV_LIBDIR)", "$(CURL_LIBDIR)", "$(CRYPTO_LIBDIR)", "$(SQLITE_LIBDIR)" },
+      libraries = { "uv", "md", "sqlite3" },
+      incdirs = { "$(UV_INCDIR)", "$(CURL_INCDIR)", "$(MD_INCDIR)", "$(SQLITE_INCDIR)" },
+      libdirs = { "$(UV_LIBDIR)", "$(CURL_LIBDIR)", "$(MD_LIBDIR)", "$(SQLITE_LIBDIR)" },
     },
     -- modules: written by `make rockspec`
     ["orchlua.agents.exec"] = "lua/orchlua/agents/exec.lua",

@@ -35,8 +35,11 @@ local modules = { %s }
 table.insert(package.searchers, 2, function(name)
   local code = modules[name]
   if not code then return nil end
-  modules[name] = nil
-  return load(code, name, "b"), "bundle"
+  return function(...)
+    local module = assert(load(code, name, "b"))(...)
+    modules[name] = nil
+    return module
+  end, "bundle"
 end)
 ]]):format(table.concat(modules, ", ")), "=bundle"))
 local file = assert(io.open(to, "wb"))

@@ -306,11 +306,8 @@ function Journal:commit_later()
 end
 
 --- Another program has taken the run over: from here on it is the run's.
----@return orchlua.Error? err
 function Journal:take_over(run)
-  local number, err = self.store:program(program_text(run.program))
-  if not number then return err end
-  run.part.program = { number = number, title = run.program.title or run.program.name }
+  run.part.program = { text = program_text(run.program), title = run.program.title or run.program.name }
   self:snapshot(run)
 end
 

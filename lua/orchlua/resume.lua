@@ -73,7 +73,7 @@ local function hand_over(runtime, run, lease, program)
   local err = takeover.apply(run, program)
   if err then return err end
   runtime.journal:keep(run, lease)
-  return runtime.journal:take_over(run)
+  runtime.journal:take_over(run)
 end
 
 local function go_on(runtime, run, lease, found, limits)

@@ -17,12 +17,10 @@ local inside = require "orchlua.inside"
 local journal = require "orchlua.journal"
 local lfs = require "lfs"
 local limits = require "orchlua.run.limits"
-local memory = require "orchlua.store.memory"
 local operators = require "orchlua.run.operators"
 local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
 local random = require "orchlua.random"
-local recording = require "orchlua.recording"
 local resume = require "orchlua.resume"
 local runs = require "orchlua.run"
 local sqlite = require "orchlua.store.sqlite"
@@ -34,6 +32,8 @@ local M = {}
 
 -- How often ready runs are driven before the loop has its turn.
 local ROUNDS_AT_ONCE = 64
+-- Seconds that a runtime works before it hears others ring. Where it has nothing to do it hears them at once.
+local DEAF_SECONDS = 0.02
 
 ---@class orchlua.Runtime
 local Runtime = {}
@@ -78,7 +78,7 @@ end
 -- Opens the store; with a file behind it, runs have a journal.
 local function open_store(self, path)
   if not path or path == ":memory:" then
-    self.store = memory.new()
+    self.store = require("orchlua.store.memory").new()
     return
   end
   if self.clock.virtual then return errors.new("store", "virtual time is for runs in memory: leave out the store") end
@@ -91,14 +91,14 @@ local function open_store(self, path)
     ended = function(run) self:ended(run) end,
   })
   self.parking = parking.new(self)
-  self.bell = opened:listen(self.loop_handle, function() self:take_messages() end)
-  self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
+  self.renew_at, self.listen_at = self.loop_handle:now() + sqlite.RENEW_SECONDS, self.loop_handle:now() + DEAF_SECONDS
 end
 
 -- The agents of the configuration, or a recording that stands in for them.
 local function find_agents(self, options)
   local err
   self.agents = agents.new(self.config, self.loop_handle)
+  local recording = (options.replay or options.record) and require "orchlua.recording"
   if options.replay then
     self.agents, err = recording.replay(options.replay, self.agents)
     if err then return err end
@@ -441,6 +441,14 @@ local function keep_house(self)
   commit(self)
 end
 
+-- From here on others are heard, and what they have said before. It is not done at the start: the
+-- system takes longer to end the watch on a file than most short runs take.
+local function listen(self)
+  if not self.journal or self.bell ~= nil then return end
+  self.bell = self.store:listen(self.loop_handle, function() self:take_messages() end) or false
+  self:take_messages()
+end
+
 -- How long the loop may wait: not at all while a run is ready; nil when nothing is due.
 local function patience(self)
   if #self.awake > 0 then return 0 end
@@ -470,6 +478,7 @@ local function turn(self)
   worked = self.outside:fire() or worked
   worked = #self.awake == 0 and self.clock:fire() or worked
   if self.alive == 0 or self.closing then return false end
+  if not worked or self.listen_at and self.loop_handle:now() >= self.listen_at then listen(self) end
   local seconds = worked and 0 or patience(self)
   local active = self.loop_handle:turn(seconds)
   return active or seconds ~= nil or #self.awake > 0

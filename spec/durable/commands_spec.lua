@@ -65,6 +65,13 @@ describe("with a store, orchlua", function()
     assert.is_true(tonumber(after) - tonumber(before) < 1.5)
   end)
 
+  it("hands one to a run that never waits, at once", function()
+    write("p.dsl", 'TRY:\n  WHILE true:\n    EVENT completion:async {agent_id: "a", prompt: "p"} AS r\nFINALLY:\n  TRACK "over"\n')
+    local r = shell [[$O p.dsl --run-id busy --quiet --durability relaxed & pid=$!; sleep 0.3; date +%s.%N; $O cancel busy; wait $pid; echo $?; date +%s.%N]]
+    local before, after = r.out:match "^(%S+)\n.*\n3\n(%S+)\n$"
+    assert.is_true(tonumber(after) - tonumber(before) < 1.5)
+  end)
+
   it("keeps a signal for a run that nobody drives, and hands it over when it goes on", function()
     write("p.dsl", "AWAIT m FROM go\nRETURN m.output\n")
     run "p.dsl --run-id later --until-parked --quiet"

@@ -23,8 +23,10 @@ describe("a store in SQLite", function()
     return store, err
   end
 
+  local TEXT = { name = "p", source = "x", first_line = 1, indent = 0 }
+
   local function started(store, id)
-    local lease = assert(store:create({ id = id, title = "t", options = value.object {}, created = 1 }, { name = "p", source = "x", first_line = 1, indent = 0 }))
+    local lease = assert(store:create({ id = id, title = "t", options = value.object {}, created = 1 }, TEXT))
     store:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
     assert(store:commit())
     return lease
@@ -74,6 +76,19 @@ describe("a store in SQLite", function()
     assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
     first:renew()
     assert(first:commit())
+  end)
+
+  it("has the program of each run, whatever another process deletes meanwhile", function()
+    local first, second = new(), new()
+    local lease = started(first, "r")
+    first:write(lease, { rows = {}, taken = {}, state = { status = "completed", time = 2, steps = 0, released = true } })
+    assert(first:commit())
+    local another = assert(first:create({ id = "s", title = "t", options = value.object {}, created = 3 }, TEXT))
+    assert.equal(1, second:prune(9))
+    assert.same({}, second:query "SELECT number FROM program")
+    first:write(another, { rows = { { seq = 1, kind = "start", time = 3 } }, taken = {} })
+    assert(first:commit())
+    assert.equal("x", assert(second:find "s").source)
   end)
 
   it("forgets drivers that were killed and hold nothing", function()

@@ -5,9 +5,6 @@
 
 local config = require "orchlua.config"
 local errors = require "orchlua.error"
-local exec = require "orchlua.agents.exec"
-local http = require "orchlua.agents.http"
-local models = require "orchlua.agents.models"
 local nearest = require "orchlua.nearest"
 local rate = require "orchlua.agents.rate"
 
@@ -34,13 +31,18 @@ local REMEMBERED = 1000
 ---@field stream? boolean          a model: its answer comes in pieces, unless the event says otherwise
 ---@field rates? orchlua.Rate[]    a model: what it waits for before each try
 
+-- A kind's file is loaded for the first agent of its kind.
+local function kind_in(file)
+  return function(...) return require("orchlua.agents." .. file).new(...) end
+end
+
 local kinds = {
   lua = function(entry) return entry.lua end,
-  exec = exec.new,
-  http = http.new,
-  openai = models.new,
-  anthropic = models.new,
-  ollama = models.new,
+  exec = kind_in "exec",
+  http = kind_in "http",
+  openai = kind_in "models",
+  anthropic = kind_in "models",
+  ollama = kind_in "models",
   agent = function() return nil end
 }
 
@@ -57,7 +59,7 @@ end
 local function new_model(entry, loop, folder, shared)
   local agent, kind = new_agent(entry, loop, folder), entry.kind
   agent.stream, agent.rates = entry.stream, {}
-  agent.terms = function(agent_id) return models.terms(entry, agent_id) end
+  agent.terms = function(agent_id) return require("orchlua.agents.models").terms(entry, agent_id) end
   if entry.rate then agent.rates[1] = rate.new(entry.rate) end
   if entry.provider_rate then
     shared[kind] = shared[kind] or rate.new(entry.provider_rate)

@@ -6,12 +6,18 @@ local core = require "orchlua.core"
 
 local M = {}
 
--- Loading makes no garbage worth a collection; then none keeps anybody waiting long.
+-- Loading makes no garbage worth a collection. Then none keeps anybody waiting long; the first
+-- comes, as after any other, when memory in use has doubled.
+local function start_collector()
+  collectgarbage "incremental"
+  collectgarbage "restart"
+  collectgarbage("step", -math.ceil(collectgarbage "count"))
+end
+
 local function subcommand(name)
   return function(options)
     local command = require("orchlua.command." .. name)
-    collectgarbage "incremental"
-    collectgarbage "restart"
+    start_collector()
     return command.main(options)
   end
 end

@@ -3,8 +3,6 @@
 -- calls `record` for what happens in the run and `call` for what becomes of
 -- calls; everything shown is derived from those two.
 
-local lines = require "orchlua.command.lines"
-local live = require "orchlua.command.live"
 local output = require "orchlua.command.output"
 local terminal = require "orchlua.command.terminal"
 
@@ -16,8 +14,8 @@ local SILENT = { record = nothing, call = nothing, attach = nothing, stopping = 
 
 local function choose(options)
   if options.quiet then return SILENT end
-  if terminal.is_terminal(2) and not options.virtual_time then return live.new() end
-  return lines.new(io.stderr)
+  if terminal.is_terminal(2) and not options.virtual_time then return require("orchlua.command.live").new() end
+  return require("orchlua.command.lines").new(io.stderr)
 end
 
 -- What was told before a resume is written again, and not shown again. Records are

@@ -22,15 +22,22 @@ local upper = { ["µ"] = "Μ", ["ß"] = "SS", ["ı"] = "I", ["ŉ"] = "ʼN", ["ſ
 upper["ΐ"], upper["ΰ"] = utf8.char(0x399, 0x308, 0x301), utf8.char(0x3A5, 0x308, 0x301)
 local lower = { ["İ"] = "i̇", ["ẞ"] = "ß" }
 
-for _, range in ipairs(ranges) do
-  for code = range[1], range[2], range[3] do
-    local small, capital = utf8.char(code), utf8.char(code + range[4])
-    upper[small], lower[capital] = capital, small
+-- The tables are filled when first a letter is met that needs them: many a program meets none.
+local filled = false
+
+local function fill()
+  filled = true
+  for _, range in ipairs(ranges) do
+    for code = range[1], range[2], range[3] do
+      local small, capital = utf8.char(code), utf8.char(code + range[4])
+      upper[small], lower[capital] = capital, small
+    end
   end
 end
 
 local function change(s, letters)
   if not s:find "[\194-\225]" then return s end
+  if not filled then fill() end
   return (s:gsub("[\194-\225][\128-\191]+", letters))
 end
 

@@ -6,7 +6,6 @@
 local clock = require "orchlua.clock"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
-local exec = require "orchlua.agents.exec"
 local queue = require "orchlua.agents.queue"
 local reply = require "orchlua.run.reply"
 local task = require "orchlua.task"
@@ -92,7 +91,7 @@ end
 
 -- What had come when a try was cut off goes with its failure.
 local function timed_out(self, seconds, what)
-  local wrote = self.told and self.told.stderr and exec.ending(self.told.stderr) or ""
+  local wrote = self.told and self.told.stderr and require("orchlua.agents.exec").ending(self.told.stderr) or ""
   local partial = self.told and self.told.partial and self.told.partial()
   return errors.new("timeout", ("`%s` gave no %s in %s s%s%s"):format(self.request.agent_id, partial and partial ~= "" and "whole answer" or "answer",
     core.value.number_text(seconds), what or "", wrote), { retryable = true, fields = partial and partial ~= "" and { partial = partial } or nil })

@@ -12,14 +12,14 @@ local function first_line(path)
   return line
 end
 
--- What the system says of a process, from its state on (proc(5), fields 3 and up).
+-- What the system says of a process, from its state on (proc(5), fields 3 and up), and its id.
 local function stat_fields(pid)
   local stat = first_line(("/proc/%s/stat"):format(pid))
-  local rest = stat and stat:match "^.*%)%s+(.*)$"
+  local number, rest = (stat or ""):match "^(%d+).*%)%s+(.*)$"
   if not rest then return nil end
   local fields = {}
   for field in rest:gmatch "%S+" do fields[#fields + 1] = field end
-  return fields
+  return fields, math.tointeger(tonumber(number))
 end
 
 -- A process that is ending (PF_EXITING), or that SIGKILL is on its way to, will never
@@ -48,11 +48,10 @@ end
 --- This process.
 ---@return { host: string, boot: string, pid: integer, started: string }
 function M.this()
-  local stat = first_line "/proc/self/stat"
-  local pid = math.tointeger(tonumber(stat and stat:match "^(%d+)")) or 0
+  local fields, pid = stat_fields "self"
   return {
     host = first_line "/proc/sys/kernel/hostname" or "localhost", boot = first_line "/proc/sys/kernel/random/boot_id" or "",
-    pid = pid, started = started(pid) or "",
+    pid = pid or 0, started = fields and fields[20] or "",
   }
 end
 

@@ -90,7 +90,6 @@ function M:prune(time, most)
   err = delete_all(self, runs)
   local ended = select(2, self:query(err and "ROLLBACK" or "COMMIT"))
   if err or ended then return nil, err or ended end
-  self.programs = {}
   return #runs
 end
 

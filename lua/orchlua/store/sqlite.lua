@@ -131,7 +131,7 @@ function M.open(loop, path, options)
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
     durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
-    guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, here = process.this(),
+    guards = {}, asked = {}, run_count = 0, row_count = 0, here = process.this(),
   }, Store)
   local problem = set_up_patiently(self, loop, options.relaxed)
   if not problem then return self end
@@ -316,19 +316,6 @@ local function text_or_nil(v)
   return json.encode(v)
 end
 
---- The number of a program's text, which is stored once.
----@param program { name: string, source: string, first_line: integer, indent: integer }
----@return integer? number, orchlua.Error? err
-function Store:program(program)
-  local hash = core.digest.sha256(json.encode(value.array { program.name, program.first_line, program.indent, program.source }))
-  if self.programs[hash] then return self.programs[hash] end
-  local rows, err = self:query([[INSERT INTO program (hash, name, source, first_line, indent) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (hash) DO UPDATE SET hash = hash RETURNING number]], hash, program.name, program.source, program.first_line, program.indent)
-  if not rows then return nil, err end
-  self.programs[hash] = rows[1].number
-  return rows[1].number
-end
-
 --- Whether a run of this id exists.
 function Store:exists(id)
   return query_one(self, "SELECT 1 AS found FROM run WHERE id = ?", id) ~= nil
@@ -342,13 +329,27 @@ end
 function Store:create(run, program)
   local err = self:sign_in()
   if err then return nil, err end
-  local number, problem = self:program(program)
-  if not number then return nil, problem end
   self.run_count = self.run_count + 1
   return {
     number = self.driver * NUMBERS_OF_A_DRIVER + self.run_count, id = run.id, fence = 1, marks = {},
-    creation = { run.id, number, run.title, run.parent, json.encode(run.options), run.created, self.driver },
+    creation = { program, run.id, run.title, run.parent, json.encode(run.options), run.created, self.driver },
   }
+end
+
+-- Puts a program's text into the batch, where it is stored once; gives the hash that it is found by.
+-- It is there in the transaction of the run that needs it: one that no run has may be deleted.
+local function add_program(self, program)
+  local hash = core.digest.sha256(json.encode(value.array { program.name, program.first_line, program.indent, program.source }))
+  self.db:add(self.statements.program, 0, hash, program.name, program.source, program.first_line, program.indent)
+  return hash
+end
+
+local function create(self, lease, creation)
+  lease.creation = nil
+  self.db:guard(self.statements.always, 0)
+  local hash = add_program(self, creation[1])
+  self.db:guard(self.statements.create, -#self.guards, lease.number, creation[2], hash, creation[3], creation[4], creation[5],
+    creation[6], creation[7], lease.last)
 end
 
 -- Whether the run's row has to say where its chain ends now: when it changes anyway, when
@@ -363,10 +364,8 @@ local function guard(self, lease, part)
   local creation = lease.creation
   if not creation and not says_last(lease, part) then return self.db:guard(self.statements.held, -#self.guards, lease.number, lease.fence) end
   lease.noted = lease.last
-  if not creation then return self.db:guard(self.statements.ends, -#self.guards, lease.number, lease.fence, lease.last) end
-  lease.creation = nil
-  self.db:guard(self.statements.create, -#self.guards, lease.number, creation[1], creation[2], creation[3], creation[4], creation[5],
-    creation[6], creation[7], lease.last)
+  if creation then return create(self, lease, creation) end
+  self.db:guard(self.statements.ends, -#self.guards, lease.number, lease.fence, lease.last)
 end
 
 local function append(self, lease, row, number, previous)
@@ -409,7 +408,7 @@ local function write(self, lease, part)
     if part.snapshot and row.seq == part.snapshot.seq then snapshot_row = previous end
   end
   for _, number in ipairs(part.taken) do self.db:add(self.statements.taken, 0, number) end
-  if part.program then self.db:add(self.statements.program, 0, lease.number, part.program.number, part.program.title) end
+  if part.program then self.db:add(self.statements.taken_over, 0, lease.number, add_program(self, part.program.text), part.program.title) end
   if part.state then add_state(self, lease, part.state) end
   if part.snapshot then add_snapshot(self, lease, part.snapshot, snapshot_row) end
 end

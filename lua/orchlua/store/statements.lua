@@ -31,13 +31,15 @@ return {
   ends = "UPDATE run SET last = ?3 WHERE number = ?1 AND fence = ?2",
   always = "SELECT 1",
   create = [[INSERT INTO run (number, id, program, title, parent, status, options, created, changed, driver, fence, last)
-    VALUES (?1, ?2, ?3, ?4, ?5, 'running', ?6, ?7, ?7, ?8, 1, ?9) ON CONFLICT (id) DO NOTHING]],
+    VALUES (?1, ?2, (SELECT number FROM program WHERE hash = ?3), ?4, ?5, 'running', ?6, ?7, ?7, ?8, 1, ?9) ON CONFLICT (id) DO NOTHING]],
+
+  program = "INSERT INTO program (hash, name, source, first_line, indent) VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+  taken_over = "UPDATE run SET program = (SELECT number FROM program WHERE hash = ?2), title = ?3, edited = 1 WHERE number = ?1",
 
   row = [[INSERT INTO journal (number, previous, run, seq, kind, time, request, name, branch, line, attempt, duration, body, error, usage, readings)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
   rest = [[UPDATE run SET status = ?2, changed = ?3, due = ?4, steps = ?5, outcome = ?6, driver = CASE WHEN ?7 THEN NULL ELSE driver END,
     usage = ?8 WHERE number = ?1]],
-  program = "UPDATE run SET program = ?2, title = ?3, edited = 1 WHERE number = ?1",
   taken = "DELETE FROM message WHERE number = ?1",
   renew = "UPDATE driver SET renewed = ?2 WHERE number = ?1",
 
