@@ -402,8 +402,10 @@ local function commit(self)
 end
 
 -- Drives the runs that are ready, a bounded number of rounds; tells whether there were any.
+-- What was gathered while a batch was with the thread is committed although none is ready.
 local function drive_ready(self)
   for round = 1, ROUNDS_AT_ONCE do
+    if self.journal and not self.awake[1] then commit(self) end
     local awake = self.awake
     if not awake[1] or self.closing then return round > 1 end
     self.awake, self.driven = self.driven, awake
