@@ -187,6 +187,38 @@ describe("with a store, orchlua", function()
     assert.matches("result   \"hello\"", r.out)
   end)
 
+  it("lets no run that is due wait for what another one asks, whatever their configurations are", function()
+    write("slow.dsl", 'EVENT completion:async {agent_id: "hanging", prompt: ""} AS r\n')
+    write("soon.dsl", "WAIT 1.2\nRETURN 1\n")
+    shell("mkdir other; sed 's/sleep 5/sleep 6/' orchlua.config.lua >other/orchlua.config.lua; cp slow.dsl other")
+    shell "for f in slow.dsl other/slow.dsl; do $O $f --run-id $(dirname $f)x --quiet & pid=$!; sleep 0.3; kill -9 $pid; wait $pid 2>/dev/null; done"
+    run "soon.dsl --run-id soon --until-parked --quiet"
+    local r = shell "$O resume --all --wait & pid=$!; sleep 2; $O show soon; kill -INT $pid; wait $pid; echo $?"
+    assert.matches("status   completed.*\n130\n$", r.out)
+    assert.matches("soon  completed\n", r.err)
+    assert.matches("otherx  was stopped, and is kept", r.err)
+  end)
+
+  it("goes through all that is due, however many there are", function()
+    local queries, resume = require "orchlua.store.queries", require "orchlua.command.resume"
+    local at_once = queries.DUE_AT_ONCE
+    write("p.dsl", "WAIT 0.01\nRETURN 1\n")
+    for i = 1, 7 do run(("p.dsl --run-id r%d --until-parked --quiet"):format(i)) end
+    queries.DUE_AT_ONCE = 3
+    local status = resume.main { all = true, store = folder .. "/s.db", output = "text", quiet = true }
+    queries.DUE_AT_ONCE = at_once
+    assert.equal(0, status)
+    for _, one in ipairs(as_json "runs") do assert.equal("completed", one.status) end
+  end)
+
+  it("says once of a run that it cannot go on with it, and goes on with it when that is mended", function()
+    write("p.dsl", "WAIT 0.1\nRETURN 1\n")
+    run "p.dsl --run-id r --until-parked --quiet"
+    local r = shell "mv orchlua.config.lua away; sleep 0.1; $O resume --all --wait & pid=$!; sleep 0.8; mv away orchlua.config.lua; $O signal r x >/dev/null; sleep 0.5; kill -INT $pid; wait $pid"
+    assert.equal(1, select(2, r.err:gsub("error: cannot open", "")))
+    assert.matches("r  completed", r.err)
+  end)
+
   it("goes on with sub-runs, each where it stood", function()
     write("child.dsl", 'INPUT n\nEVENT completion:async {agent_id: "a", prompt: "child {{n}}"} AS a\nEVENT completion:async {agent_id: "slow", prompt: "slow {{n}}"} AS b\nRETURN a.output + b.output + b.attempts\n')
     write("p.dsl", 'EVENT orchestration:run {file: "child.dsl", input: {n: 7}} AS r\nRETURN "parent got " + r\n')
