@@ -110,16 +110,22 @@ local function close_group(self, group)
   self.groups[group.path] = nil
 end
 
+-- So that a loop that waits wakes at a time.
+local function set_alarm(runtime, time)
+  return runtime.outside:after(math.max(0, time - core.loop.clock()), clock.TIMER, function() end)
+end
+
 -- Drives a group until its runs only wait; less long when something wakes the command,
 -- or at a time.
 local function drive_group(self, group, time)
   local runtime = group.runtime
-  local alarm = time < math.huge and runtime.outside:after(math.max(0, time - core.loop.clock()), clock.TIMER, function() end)
-  local paused = false
+  local alarm, paused
   runtime:loop {
     until_parked = true,
     stop = function()
       paused = self.stopped ~= nil or self.rung or core.loop.clock() >= time
+      -- The loop's time may lag behind: then the alarm comes early, and is set again.
+      if not paused and time < math.huge and (not alarm or alarm.dead) then alarm = set_alarm(runtime, time) end
       return paused
     end,
   }
