@@ -119,6 +119,18 @@ describe("with a store, orchlua", function()
     assert.equal("a15 5 a16 6 f b25 5 b26 6 f\n", r.out)
   end)
 
+  it("hands a run over that has waited long enough to be kept as a snapshot", function()
+    local rt = assert(orchlua.runtime { store = folder .. "/s.db", config = { agents = {} } })
+    write("p.dsl", "AWAIT m FROM person\nRETURN 1\n")
+    write("q.dsl", "AWAIT m FROM somebody\nRETURN m.output\n")
+    local started = assert(rt:start(assert(orchlua.compile("AWAIT m FROM person\nRETURN 1\n", { name = "p.dsl" })), { run_id = "w" }))
+    rt:loop { until_parked = true }
+    rt.journal:snapshot(started)
+    rt:close()
+    run "signal w somebody hello"
+    assert.equal("hello\n", run("resume w --program q.dsl --quiet").out)
+  end)
+
   it("says what does not match when an edited program cannot take over", function()
     write("p.dsl", 'STATE a = 1\nIF a == 1:\n  STATE b = 2\n  STATE x = CHECK(b)\nRETURN x\n')
     run "p.dsl --run-id f --quiet"

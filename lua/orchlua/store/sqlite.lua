@@ -376,13 +376,15 @@ local function append(self, lease, row, number, previous)
 end
 
 -- Behind the snapshot before this one long bodies are cut (an entity's answer may still be
--- wanted until then), and what is older than the history is let go.
+-- wanted until then), and what is older than the history is let go. One at the same place
+-- takes the other's: another program has taken over there.
 local function add_snapshot(self, lease, snapshot, row)
   local statement, marks = self.statements, lease.marks
   local before, one_more = marks[#marks], marks[#marks - 1]
-  marks[#marks + 1] = { seq = snapshot.seq, row = row }
   self.db:add(statement.forget, 0, lease.number)
   self.db:add(statement.snapshot, 0, lease.number, snapshot.seq, row, snapshot.body)
+  if before and before.seq == snapshot.seq then return end
+  marks[#marks + 1] = { seq = snapshot.seq, row = row }
   if before then self.db:add(statement.cut, 0, before.row, one_more and one_more.seq or 0, M.HISTORY_BODY) end
   while marks[2] and snapshot.seq - marks[1].seq >= self.retention.rows do
     self.db:add(statement.thin, 0, marks[1].row, 0)

@@ -44,7 +44,8 @@ return {
   -- A snapshot takes the body of the one before it. Behind it long bodies of rows are
   -- cut, and the oldest part of the history is let go.
   forget = "UPDATE snapshot SET body = NULL WHERE run = ?1 AND body IS NOT NULL",
-  snapshot = "INSERT INTO snapshot (run, seq, row, body) VALUES (?1, ?2, ?3, CAST(?4 AS BLOB))",
+  snapshot = [[INSERT INTO snapshot (run, seq, row, body) VALUES (?1, ?2, ?3, CAST(?4 AS BLOB))
+    ON CONFLICT (run, seq) DO UPDATE SET body = excluded.body]],
   cut = "UPDATE journal SET body = substr(body, 1, ?3) WHERE length(body) > ?3 AND " .. PART,
   thin = "DELETE FROM journal WHERE " .. PART,
   unmark = "DELETE FROM snapshot WHERE run = ?1 AND seq = ?2",
