@@ -72,13 +72,27 @@ local function delete_run(self, run)
   end
 end
 
--- Deletes runs inside a transaction; on an error nothing is deleted.
-local function delete_all(self, runs)
-  for _, run in ipairs(runs) do
-    local err = delete_run(self, run)
-    if err then return err end
+local ENDED_BEFORE = "WHERE status <> 'running' AND changed < ?1 ORDER BY changed LIMIT ?2"
+
+-- What ended before a time, the longest ago first; without what somebody takes up again in this moment.
+local function ended_before(self, time, most)
+  local rows, err = self:query(RUNS .. ENDED_BEFORE, time, most)
+  if not rows then return nil, err end
+  local free = {}
+  for _, run in ipairs(rows) do
+    if not self:holder(run) then free[#free + 1] = run end
   end
-  return select(2, self:query "DELETE FROM program WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.program = program.number)")
+  return free
+end
+
+-- Deletes runs inside a transaction; on an error nothing is deleted.
+local function delete_ended(self, time, most)
+  local runs, err = ended_before(self, time, most)
+  for _, run in ipairs(runs or {}) do
+    err = err or delete_run(self, run)
+  end
+  err = err or select(2, self:query "DELETE FROM program WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.program = program.number)")
+  return runs and #runs, err
 end
 
 --- Deletes the runs that ended before a time.
@@ -86,16 +100,17 @@ end
 ---@param most? integer      at most so many
 ---@return integer? deleted, orchlua.Error? err
 function M:prune(time, most)
-  local runs, err = self:query("SELECT number, last FROM run WHERE status <> 'running' AND changed < ? ORDER BY changed LIMIT ?", time, most or -1)
-  if not runs then return nil, err end
-  if #runs == 0 then return 0 end
+  local some, err = self:query("SELECT 1 FROM run " .. ENDED_BEFORE, time, 1)
+  if not some then return nil, err end
+  if #some == 0 then return 0 end
   err = select(2, self:query "BEGIN IMMEDIATE")
   if err then return nil, err end
-  err = delete_all(self, runs)
+  local count
+  count, err = delete_ended(self, time, most or -1)
   local ended = select(2, self:query(err and "ROLLBACK" or "COMMIT"))
   if err or ended then return nil, err or ended end
   self.programs = {}
-  return #runs
+  return count
 end
 
 return M
