@@ -48,7 +48,7 @@ function readers.reply(row, open)
   if not step then return end
   step.to, step.attempts = row.time, row.attempt
   add_tokens(step, row.usage)
-  if row.error then step.failed = json.decode(row.error).message end
+  if row.error then step.failed = (json.decode(row.error) or {}).message or row.error end
   open[row.request] = nil
 end
 
