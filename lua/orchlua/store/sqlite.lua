@@ -226,15 +226,16 @@ function Store:take(id)
   ok, problem = self.db:execute(err and "ROLLBACK" or "COMMIT")
   if not err and not ok then err = store_error(self.path, problem) end
   if err then return nil, err end
-  run.crashed = run.driver ~= nil
+  run.crashed, run.driver_before = run.driver ~= nil, run.driver
   run.last_driven = math.max(run.changed, run.driver and run.renewed or 0)
   run.fence, run.driver = run.fence + 1, self.driver
   return run
 end
 
---- Lets a run go: anybody may drive it.
+--- Lets a run go that was taken and not driven: all is as before, the crash of an earlier driver too.
+---@param run table   as `take` gives it
 function Store:release(run)
-  return self:query("UPDATE run SET driver = NULL WHERE number = ? AND fence = ?", run.number, run.fence)
+  return self:query("UPDATE run SET driver = ? WHERE number = ? AND fence = ?", run.driver_before, run.number, run.fence)
 end
 
 -- Rows of a run, from one of them back to the one with seq `after`, which is not among them.
@@ -292,7 +293,14 @@ end
 
 -- The bell --------------------------------------------------------------------------------
 
-local function bell(self) return self.path .. "-bell" end
+-- A store has one bell, by whatever links it was opened.
+local function bell(self)
+  if not self.bell_path then
+    local file = query_one(self, "SELECT file FROM pragma_database_list WHERE name = 'main'")
+    self.bell_path = (file and file.file or self.path) .. "-bell"
+  end
+  return self.bell_path
+end
 
 --- Wakes every driver of this store, so that it looks for messages.
 function Store:ring()
