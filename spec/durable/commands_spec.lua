@@ -147,6 +147,26 @@ describe("with a store, orchlua", function()
       shell("$O p.dsl --run-id par --quiet & pid=$!; sleep 0.25; kill -9 $pid; wait $pid; $O resume par --program p.dsl --quiet").err)
   end)
 
+  it("says where clauses, and statements within others, do not match", function()
+    local text = table.concat({ "FOREACH i IN [1]:", "  IF i == 1:", "    STATE a = 1", "SWITCH 1:", "  CASE 1:", "    TRY:", "      FAIL 1",
+      "    CATCH e:", "      STATE x = CHECK(1)", "    FINALLY:", "      STATE y = 1", "  DEFAULT:", "    STATE z = 1" }, "\n") .. "\n"
+    write("p.dsl", text)
+    run "p.dsl --run-id f --quiet"
+    for _, case in ipairs {
+      { "STATE a = 1", "STATE a = 2", "line 3, `STATE a = 1`, is `STATE a = 2` on line 3 of the new program" },
+      { "STATE a = 1", "STATE a = 1\n    STATE b = 1", "`STATE b = 1` on line 4 of the new program was not there" },
+      { "    STATE a = 1", "    # nothing", "line 3, `STATE a = 1`, is not there any more" },
+      { "CATCH e", "CATCH f", "line 8, `CATCH e`, is `CATCH f` on line 8 of the new program" },
+      { "CASE 1", "CASE 1, 2", "line 5, `CASE 1`, is `CASE 1, 2` on line 5 of the new program" },
+      { "DEFAULT", "CASE 2", "line 4, `DEFAULT`, is `CASE 2` on line 12 of the new program" },
+      { "    FINALLY:\n      STATE y = 1\n", "", "line 6, `FINALLY`, is not there any more" },
+    } do
+      write("q.dsl", (text:gsub(case[1], case[2], 1)))
+      local err = run("resume f --program q.dsl --quiet").err
+      assert.is_truthy(err:find("cannot take over: " .. case[3], 1, true), err)
+    end
+  end)
+
   it("cancels a run that somebody else takes in the very moment", function()
     write("p.dsl", "AWAIT m FROM go\n")
     run "p.dsl --run-id one --until-parked --quiet"
