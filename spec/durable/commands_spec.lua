@@ -56,6 +56,28 @@ describe("with a store, orchlua", function()
     assert.equal(3, steps[2].line)
   end)
 
+  it("draws wide characters in 80 columns, what was cut off, and says what is left out", function()
+    local terminal = require "orchlua.command.terminal"
+    local wide = ("日本語"):rep(20)
+    write("p.dsl", ('## %s\nPARALLEL:\n  BRANCH %s: EVENT completion:async {agent_id: "%s", prompt: "p"} AS r\n  BRANCH: EVENT completion:async {agent_id: "hanging", prompt: "p"} AS s\n  BRANCH:\n    TRACK {text: "%s"}\n    WAIT 0.1\n    RETURN 1\n'):format(
+      wide, wide, wide, wide))
+    run "p.dsl --run-id w --quiet"
+    local text = run("trace w").out
+    for line in text:gmatch "[^\n]+" do assert.is_true(terminal.width(line) <= 80, line) end
+    assert.matches("hanging .* cut off", text)
+    shell "sqlite3 s.db 'DELETE FROM journal WHERE seq <= 2'"
+    assert.matches("2 rows of the journal before these are left out", run("trace w").out)
+  end)
+
+  it("takes ids that can be shown and typed, and quotes them where a person copies them", function()
+    for _, id in ipairs { "''", "-x", "\"$(printf 'a\\nb')\"", "\"$(printf '\\377')\"" } do
+      local r = run("- --quiet --run-id=" .. id, "RETURN 1")
+      assert.equal(2, r.status)
+      assert.matches("a run's id is text without control characters", r.err)
+    end
+    assert.matches("orchlua resume 'it is' %-%-store 'a b.db'\n", run("- --run-id 'it is' --store 'a b.db'", 'FAIL "x"').err)
+  end)
+
   it("hands a live run a signal from another process, at once", function()
     write("p.dsl", "AWAIT m FROM go\nRETURN m.answer\n")
     local r = shell [[$O p.dsl --run-id live --quiet & pid=$!; sleep 0.3; date +%s.%N; $O signal live go '{"answer": 42}'; wait $pid; echo $?; date +%s.%N]]

@@ -3,6 +3,7 @@
 
 local errors = require "orchlua.error"
 local orchlua = require "orchlua"
+local terminal = require "orchlua.command.terminal"
 
 local M = {}
 
@@ -52,7 +53,7 @@ end
 
 --- How a person names the store again: empty for the default one.
 function M.as_option(options)
-  return options.store and " --store " .. options.store or ""
+  return options.store and " --store " .. terminal.quoted(options.store) or ""
 end
 
 return M
