@@ -87,6 +87,7 @@ build = {
     ["orchlua.command.program"] = "lua/orchlua/command/program.lua",
     ["orchlua.command.progress"] = "lua/orchlua/command/progress.lua",
     ["orchlua.command.resume"] = "lua/orchlua/command/resume.lua",
+    ["orchlua.command.resume_all"] = "lua/orchlua/command/resume_all.lua",
     ["orchlua.command.run"] = "lua/orchlua/command/run.lua",
     ["orchlua.command.runs"] = "lua/orchlua/command/runs.lua",
     ["orchlua.command.show"] = "lua/orchlua/command/show.lua",

@@ -86,7 +86,7 @@ describe("an agent", function()
   FOREACH a IN ["hangs", "stubborn", "orphans", "flood"]:
     EVENT completion:async {agent_id: a, prompt: "%s", timeout: 0.5} AS r
 ]]):format(folder))
-    local left = command.shell("ps -eo args | grep -c '[s]leep 300\\|[s]leep 1000'", folder).out
+    local left = command.shell("ps -eo args | grep -c '[s]leep 300$\\|[s]leep 1000$'", folder).out
     assert.equal("0\n", left)
   end)
 

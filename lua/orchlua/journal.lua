@@ -88,13 +88,26 @@ function columns.resume(_, row)
     budget = row.budget and budget.limits_value(row.budget) or value.null }) }
 end
 
+-- About how many bytes readings take: answers of functions, lists of one, may be large.
+local function weight(readings)
+  local bytes = READING_BYTES * #readings
+  for i = 1, #readings do
+    local reading = readings[i]
+    if type(reading) == "table" then
+      local answer = reading[1]
+      if type(answer) == "string" then bytes = bytes + #answer elseif type(answer) == "table" then bytes = bytes + #(json.encode(answer) or "") end
+    end
+  end
+  return bytes
+end
+
 -- Appends a row to a run's part, with its place in the run; it weighs on the next snapshot.
 local function append(run, kind, time, row)
   local lease, rows = run.lease, run.part.rows
-  local seq, body, readings = lease.seq + 1, row.body, row.readings
+  local seq, body, readings, err = lease.seq + 1, row.body, row.readings, row.error
   lease.seq = seq
   row.seq, row.kind, row.time = seq, kind, time
-  lease.bytes = lease.bytes + ROW_BYTES + (body and #body or 0) + (readings and READING_BYTES * #readings or 0)
+  lease.bytes = lease.bytes + ROW_BYTES + (body and #body or 0) + (readings and weight(readings) or 0) + (err and #err.message or 0)
   rows[#rows + 1] = row
 end
 

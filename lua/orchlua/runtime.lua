@@ -251,6 +251,12 @@ local function kept_options(self, options)
   return kept
 end
 
+-- An id is shown, typed and sent as a header: what cannot be is refused.
+local function checked_id(id)
+  if id == nil or type(id) == "string" and id ~= "" and id == value.utf8(id) and not id:find "^%-" and not id:find "%c" then return nil end
+  return errors.new("input", "a run's id is text without control characters that does not begin with `-`")
+end
+
 -- The limits that a run is given from outside.
 local function checked_budget(given)
   if given == nil then return nil end
@@ -278,6 +284,7 @@ function Runtime:start(program, options)
   local inputs, err = check_inputs(program, options.input)
   if not inputs then return nil, err end
   local given, wrong = checked_budget(options.budget)
+  wrong = wrong or checked_id(options.run_id)
   if wrong then return nil, wrong end
   local id = options.run_id or (self.clock.virtual and "seed-" .. self.seed or unique_id(self))
   if taken(self, id) then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
@@ -402,8 +409,10 @@ local function commit(self)
 end
 
 -- Drives the runs that are ready, a bounded number of rounds; tells whether there were any.
+-- What was gathered while a batch was with the thread is committed although none is ready.
 local function drive_ready(self)
   for round = 1, ROUNDS_AT_ONCE do
+    if self.journal and not self.awake[1] then commit(self) end
     local awake = self.awake
     if not awake[1] or self.closing then return round > 1 end
     self.awake, self.driven = self.driven, awake

@@ -56,6 +56,28 @@ describe("with a store, orchlua", function()
     assert.equal(3, steps[2].line)
   end)
 
+  it("draws wide characters in 80 columns, what was cut off, and says what is left out", function()
+    local terminal = require "orchlua.command.terminal"
+    local wide = ("日本語"):rep(20)
+    write("p.dsl", ('## %s\nPARALLEL:\n  BRANCH %s: EVENT completion:async {agent_id: "%s", prompt: "p"} AS r\n  BRANCH: EVENT completion:async {agent_id: "hanging", prompt: "p"} AS s\n  BRANCH:\n    TRACK {text: "%s"}\n    WAIT 0.1\n    RETURN 1\n'):format(
+      wide, wide, wide, wide))
+    run "p.dsl --run-id w --quiet"
+    local text = run("trace w").out
+    for line in text:gmatch "[^\n]+" do assert.is_true(terminal.width(line) <= 80, line) end
+    assert.matches("hanging .* cut off", text)
+    shell "sqlite3 s.db 'DELETE FROM journal WHERE seq <= 2'"
+    assert.matches("2 rows of the journal before these are left out", run("trace w").out)
+  end)
+
+  it("takes ids that can be shown and typed, and quotes them where a person copies them", function()
+    for _, id in ipairs { "''", "-x", "\"$(printf 'a\\nb')\"", "\"$(printf '\\377')\"" } do
+      local r = run("- --quiet --run-id=" .. id, "RETURN 1")
+      assert.equal(2, r.status)
+      assert.matches("a run's id is text without control characters", r.err)
+    end
+    assert.matches("orchlua resume 'it is' %-%-store 'a b.db'\n", run("- --run-id 'it is' --store 'a b.db'", 'FAIL "x"').err)
+  end)
+
   it("hands a live run a signal from another process, at once", function()
     write("p.dsl", "AWAIT m FROM go\nRETURN m.answer\n")
     local r = shell [[$O p.dsl --run-id live --quiet & pid=$!; sleep 0.3; date +%s.%N; $O signal live go '{"answer": 42}'; wait $pid; echo $?; date +%s.%N]]
@@ -126,6 +148,18 @@ describe("with a store, orchlua", function()
     assert.equal("a15 5 a16 6 f b25 5 b26 6 f\n", r.out)
   end)
 
+  it("hands a run over that has waited long enough to be kept as a snapshot", function()
+    local rt = assert(orchlua.runtime { store = folder .. "/s.db", config = { agents = {} } })
+    write("p.dsl", "AWAIT m FROM person\nRETURN 1\n")
+    write("q.dsl", "AWAIT m FROM somebody\nRETURN m.output\n")
+    local started = assert(rt:start(assert(orchlua.compile("AWAIT m FROM person\nRETURN 1\n", { name = "p.dsl" })), { run_id = "w" }))
+    rt:loop { until_parked = true }
+    rt.journal:snapshot(started)
+    rt:close()
+    run "signal w somebody hello"
+    assert.equal("hello\n", run("resume w --program q.dsl --quiet").out)
+  end)
+
   it("says what does not match when an edited program cannot take over", function()
     write("p.dsl", 'STATE a = 1\nIF a == 1:\n  STATE b = 2\n  STATE x = CHECK(b)\nRETURN x\n')
     run "p.dsl --run-id f --quiet"
@@ -140,6 +174,26 @@ describe("with a store, orchlua", function()
     write("p.dsl", 'PARALLEL:\n  BRANCH: EVENT completion:async {agent_id: "slow", prompt: "x"} AS r\nRETURN r.output\n')
     assert.matches("branches of a PARALLEL are alive",
       shell("$O p.dsl --run-id par --quiet & pid=$!; sleep 0.25; kill -9 $pid; wait $pid; $O resume par --program p.dsl --quiet").err)
+  end)
+
+  it("says where clauses, and statements within others, do not match", function()
+    local text = table.concat({ "FOREACH i IN [1]:", "  IF i == 1:", "    STATE a = 1", "SWITCH 1:", "  CASE 1:", "    TRY:", "      FAIL 1",
+      "    CATCH e:", "      STATE x = CHECK(1)", "    FINALLY:", "      STATE y = 1", "  DEFAULT:", "    STATE z = 1" }, "\n") .. "\n"
+    write("p.dsl", text)
+    run "p.dsl --run-id f --quiet"
+    for _, case in ipairs {
+      { "STATE a = 1", "STATE a = 2", "line 3, `STATE a = 1`, is `STATE a = 2` on line 3 of the new program" },
+      { "STATE a = 1", "STATE a = 1\n    STATE b = 1", "`STATE b = 1` on line 4 of the new program was not there" },
+      { "    STATE a = 1", "    # nothing", "line 3, `STATE a = 1`, is not there any more" },
+      { "CATCH e", "CATCH f", "line 8, `CATCH e`, is `CATCH f` on line 8 of the new program" },
+      { "CASE 1", "CASE 1, 2", "line 5, `CASE 1`, is `CASE 1, 2` on line 5 of the new program" },
+      { "DEFAULT", "CASE 2", "line 4, `DEFAULT`, is `CASE 2` on line 12 of the new program" },
+      { "    FINALLY:\n      STATE y = 1\n", "", "line 6, `FINALLY`, is not there any more" },
+    } do
+      write("q.dsl", (text:gsub(case[1], case[2], 1)))
+      local err = run("resume f --program q.dsl --quiet").err
+      assert.is_truthy(err:find("cannot take over: " .. case[3], 1, true), err)
+    end
   end)
 
   it("cancels a run that somebody else takes in the very moment", function()
@@ -192,6 +246,38 @@ describe("with a store, orchlua", function()
     assert.matches("^130\n", r.out)
     assert.matches("status   completed", r.out)
     assert.matches("result   \"hello\"", r.out)
+  end)
+
+  it("lets no run that is due wait for what another one asks, whatever their configurations are", function()
+    write("slow.dsl", 'EVENT completion:async {agent_id: "hanging", prompt: ""} AS r\n')
+    write("soon.dsl", "WAIT 1.2\nRETURN 1\n")
+    shell("mkdir other; sed 's/sleep 5/sleep 6/' orchlua.config.lua >other/orchlua.config.lua; cp slow.dsl other")
+    shell "for f in slow.dsl other/slow.dsl; do $O $f --run-id $(dirname $f)x --quiet & pid=$!; sleep 0.3; kill -9 $pid; wait $pid 2>/dev/null; done"
+    run "soon.dsl --run-id soon --until-parked --quiet"
+    local r = shell "$O resume --all --wait & pid=$!; sleep 2; $O show soon; kill -INT $pid; wait $pid; echo $?"
+    assert.matches("status   completed.*\n130\n$", r.out)
+    assert.matches("soon  completed\n", r.err)
+    assert.matches("otherx  was stopped, and is kept", r.err)
+  end)
+
+  it("goes through all that is due, however many there are", function()
+    local queries, resume = require "orchlua.store.queries", require "orchlua.command.resume"
+    local at_once = queries.DUE_AT_ONCE
+    write("p.dsl", "WAIT 0.01\nRETURN 1\n")
+    for i = 1, 7 do run(("p.dsl --run-id r%d --until-parked --quiet"):format(i)) end
+    queries.DUE_AT_ONCE = 3
+    local status = resume.main { all = true, store = folder .. "/s.db", output = "text", quiet = true }
+    queries.DUE_AT_ONCE = at_once
+    assert.equal(0, status)
+    for _, one in ipairs(as_json "runs") do assert.equal("completed", one.status) end
+  end)
+
+  it("says once of a run that it cannot go on with it, and goes on with it when that is mended", function()
+    write("p.dsl", "WAIT 0.1\nRETURN 1\n")
+    run "p.dsl --run-id r --until-parked --quiet"
+    local r = shell "mv orchlua.config.lua away; sleep 0.1; $O resume --all --wait & pid=$!; sleep 0.8; mv away orchlua.config.lua; $O signal r x >/dev/null; sleep 0.5; kill -INT $pid; wait $pid"
+    assert.equal(1, select(2, r.err:gsub("error: cannot open", "")))
+    assert.matches("r  completed", r.err)
   end)
 
   it("goes on with sub-runs, each where it stood", function()

@@ -48,6 +48,27 @@ describe("a run whose store fails", function()
     end
   end)
 
+  it("takes no pause of its own when the disk is slow: what came during a commit is committed after it", function()
+    local there = command.folder {
+      ["orchlua.config.lua"] = [[return { agents = {
+        ["*"] = function(request) require("orchlua").sleep(tonumber(request.prompt)) return "done" end } }]],
+      ["p.dsl"] = [[
+PARALLEL:
+  BRANCH: EVENT completion:async {agent_id: "a", prompt: "20"} AS r1
+  BRANCH:
+    WAIT 0.75
+    WAIT 30
+  BRANCH:
+    EVENT completion:async {agent_id: "a", prompt: "0.55"} AS r2
+    EVENT completion:async {agent_id: "a", prompt: "0.1"} AS r3
+    RETURN ELAPSED()
+]] }
+    local out = command.shell(("ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=%s FAULT=slow FAULT_AT=1 FAULT_PATH=run.db %s p.dsl --store run.db --quiet"):format(
+      broken.faults(), command.path), there)
+    command.remove(there)
+    assert.is_true(tonumber(out.out) < 2, out.out .. out.err)
+  end)
+
   it("is refused with a clear message, and left as it is, when the file cannot be written or read", function()
     local out = command.shell(("printf 'no database at all, but long enough to be one' > x.db; cp x.db y.db; %s - --store x.db; cmp x.db y.db"):format(command.path),
       folder, "RETURN 1")

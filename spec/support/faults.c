@@ -5,7 +5,8 @@
  *   torn   half of the write is done, then the process dies
  *   full   this write and all that follow fail with ENOSPC
  *   io     this write and all that follow fail with EIO
- *   readonly   … with EROFS, as on a disk that was mounted read-only meanwhile */
+ *   readonly   … with EROFS, as on a disk that was mounted read-only meanwhile
+ *   slow       each sync takes 0.3 s */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ static int fault(int file)
   if (strcmp(kind, "full") == 0) return ENOSPC;
   if (strcmp(kind, "io") == 0) return EIO;
   if (strcmp(kind, "readonly") == 0) return EROFS;
-  if (number > chosen) return 0;
+  if (number > chosen || strcmp(kind, "slow") == 0) return 0;
   if (strcmp(kind, "torn") == 0) return -1;
   kill(getpid(), SIGKILL);
   return 0;
@@ -72,7 +73,9 @@ ssize_t pwrite64(int file, const void *bytes, size_t size, off64_t at)
 
 static int called(const char *name, int file)
 {
+  const char *kind = getenv("FAULT");
   int code = fault(file);
+  if (kind != NULL && strcmp(kind, "slow") == 0 && concerns(file)) usleep(300000);
   if (code > 0) {
     errno = code;
     return -1;

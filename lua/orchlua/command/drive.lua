@@ -4,6 +4,7 @@
 local diagnostics = require "orchlua.command.diagnostics"
 local output = require "orchlua.command.output"
 local store = require "orchlua.command.store"
+local terminal = require "orchlua.command.terminal"
 
 local M = {}
 
@@ -64,7 +65,7 @@ local function tell_error(run)
 end
 
 local function resume_command(options, run)
-  return ("orchlua resume %s%s"):format(run.id, store.as_option(options))
+  return ("orchlua resume %s%s"):format(terminal.quoted(run.id), store.as_option(options))
 end
 
 local tell = {}
@@ -76,6 +77,7 @@ end
 
 function tell.stopped(options, run, kept, signalled)
   if run.error and not signalled then tell_error(run) end
+  if run.error and run.error.type == "lease" then return end
   if kept then say("run %s is kept; to go on: %s", run.id, resume_command(options, run)) else say("run %s was stopped", run.id) end
 end
 

@@ -63,7 +63,7 @@ function Live:drawing(now, width)
     local name = one.agent .. (one.branch and one.branch ~= one.agent and " [" .. one.branch .. "]" or "")
     if one.attempt > 1 then name = name .. (" (try %d)"):format(one.attempt) end
     local line = terminal.shorten(("%-28s %s"):format(name, terminal.seconds(now - one.since)), width - 5)
-    drawn[#drawn + 1] = ("  %s %s%s"):format(self.paint("blue", "▸"), line, self:tail_of(one, width - 8 - (utf8.len(line) or #line)))
+    drawn[#drawn + 1] = ("  %s %s%s"):format(self.paint("blue", "▸"), line, self:tail_of(one, width - 8 - terminal.width(line)))
   end
   if #working > AT_WORK_SHOWN then drawn[#drawn + 1] = ("    and %d more"):format(#working - AT_WORK_SHOWN) end
   return drawn

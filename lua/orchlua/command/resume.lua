@@ -1,16 +1,15 @@
--- `orchlua resume RUN`: goes on with one run, as `run` would have. `orchlua resume --all`
--- goes on with every run that was cut off or that something is due for; `--wait` stays.
+-- `orchlua resume RUN`: goes on with one run, as `run` would have. `resume --all` is in
+-- `resume_all.lua`.
 
 local config = require "orchlua.config"
 local core = require "orchlua.core"
 local diagnostics = require "orchlua.command.diagnostics"
 local drive = require "orchlua.command.drive"
 local errors = require "orchlua.error"
-local output = require "orchlua.command.output"
 local program = require "orchlua.command.program"
 local progress = require "orchlua.command.progress"
+local resume_all = require "orchlua.command.resume_all"
 local store = require "orchlua.command.store"
-local terminal = require "orchlua.command.terminal"
 
 local value = core.value
 
@@ -70,117 +69,12 @@ local function resume_one(options)
   return drive.run(options, runtime, run, view)
 end
 
--- All of them ------------------------------------------------------------------------------
-
-local function silent()
-  local function nothing() end
-  return { record = nothing, call = nothing }
-end
-
--- One line for each run as it ends or parks again.
-local function told(options, run)
-  if options.quiet then return end
-  local how = run.status == "running" and "waits again" or run.status
-  local text = ("%s  %s"):format(run.id, how)
-  if run.error then text = text .. ": " .. terminal.clean(run.error.message) end
-  io.stderr:write("orchlua: ", text, "\n")
-end
-
--- Drives the due runs of one configuration until each of them has ended or only waits.
-local function drive_group(options, group, stopped)
-  local runtime, err = runtime_for(options, group.checked, silent())
-  if not runtime then return err end
-  local handles, driven = {}, {}
-  for name in pairs { INT = true, TERM = true } do
-    handles[name] = runtime.loop_handle:signal(name, function() stopped.by = name end)
-  end
-  for _, found in ipairs(group) do
-    local run, problem = runtime:resume(found.id, { budget = options.budget })
-    if run then
-      driven[#driven + 1] = run
-    elseif problem.type ~= "lease" then
-      io.stderr:write(diagnostics.text(problem, diagnostics.painter()), "\n")
-    end
-  end
-  runtime:loop { until_parked = true, stop = function() return stopped.by ~= nil end }
-  for _, handle in pairs(handles) do handle:close() end
-  runtime:close()
-  for _, run in ipairs(driven) do
-    told(options, run)
-    if options.output == "json" then output.result(options, run, run.program) end
-  end
-end
-
--- Runs that are due, by the configuration that they began with.
-local function groups_of(options, list)
-  local groups, by_path = {}, {}
-  for _, found in ipairs(list) do
-    local path = options.config or (found.options.config ~= value.null and found.options.config) or ""
-    local group = by_path[path]
-    if not group then
-      local checked, err = config_of(options, found)
-      if not checked then
-        io.stderr:write(diagnostics.text(err, diagnostics.painter()), "\n")
-        checked = false
-      end
-      group = { checked = checked }
-      by_path[path] = group
-      if checked then groups[#groups + 1] = group end
-    end
-    group[#group + 1] = found
-  end
-  return groups
-end
-
-local SIGNALS = { INT = 130, TERM = 143 }
-
--- Waits until something is due: a timer of some run, a message, or a while.
-local function wait_for_more(options, stopped)
-  local runtime, err = store.existing(options)
-  if not runtime then return err end
-  local rung = false
-  local bell = runtime.store:listen(runtime.loop_handle, function() rung = true end)
-  local handles = {}
-  for name in pairs(SIGNALS) do
-    handles[#handles + 1] = runtime.loop_handle:signal(name, function() stopped.by = name end)
-  end
-  local last = core.loop.clock() + 10
-  local due = math.min(last, runtime.store:next_due() or last)
-  while not rung and not stopped.by and core.loop.clock() < due do
-    runtime.loop_handle:turn(math.max(0, due - core.loop.clock()))
-  end
-  if bell then bell:close() end
-  for _, handle in ipairs(handles) do handle:close() end
-  runtime:close()
-end
-
-local function due_runs(options)
-  local runtime, err = store.existing(options)
-  if not runtime then return nil, err end
-  local list, problem = runtime.store:due()
-  runtime:close()
-  return list, problem
-end
-
-local function resume_all(options)
-  local stopped = {}
-  repeat
-    local list, err = due_runs(options)
-    if not list then return drive.complain(err) end
-    for _, group in ipairs(groups_of(options, list)) do
-      local problem = not stopped.by and drive_group(options, group, stopped)
-      if problem then return drive.complain(problem) end
-    end
-    if options.wait and #list == 0 and not stopped.by then wait_for_more(options, stopped) end
-  until stopped.by or not options.wait
-  return stopped.by and SIGNALS[stopped.by] or 0
-end
-
 --- `orchlua resume RUN | --all`.
 ---@param options table   as `arguments` reads them; `refused(err)` gives the status when the run is not to be had
 ---@return integer status
 function M.main(options)
-  return options.all and resume_all(options) or resume_one(options)
+  if options.all then return resume_all.main(options, { config_of = config_of, runtime_for = runtime_for }) end
+  return resume_one(options)
 end
 
 return M

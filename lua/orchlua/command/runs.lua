@@ -38,12 +38,22 @@ end
 
 local painted = { completed = "green", failed = "red", cancelled = "yellow", parked = "cyan", running = "bold", ["cut off"] = "yellow" }
 
-local function line(run, paint, width)
+-- Columns of the ids at least, and at most.
+local LEAST_ID, MOST_ID = 10, 24
+
+local function id_width(list)
+  local width = LEAST_ID
+  for _, run in ipairs(list) do width = math.max(width, terminal.width(run.id)) end
+  return math.min(width, MOST_ID)
+end
+
+local function line(run, paint, ids, width)
   local status = run.shown
   local usage = run.usage and json.decode(run.usage)
   local note = status == "failed" and run.outcome and json.decode(run.outcome).message or due_text(run)
   if usage and usage.tokens > 0 then note = ("%s tokens%s%s"):format(spending.tokens(usage.tokens), note ~= "" and ", " or "", note) end
-  local text = ("%-10s %s %s  %5d  %s%s"):format(terminal.shorten(run.id, 24), paint(painted[status], ("%-9s"):format(status)), when(run.created), run.steps,
+  local id = terminal.padded(terminal.clean(run.id), ids)
+  local text = ("%s %s %s  %5d  %s%s"):format(id, paint(painted[status], ("%-9s"):format(status)), when(run.created), run.steps,
     terminal.clean(run.title), note ~= "" and "  " .. terminal.clean(note) or "")
   return terminal.shorten(text, width)
 end
@@ -65,8 +75,9 @@ local function show(options, list)
   end
   if #list == 0 then return io.stdout:write("no runs\n") end
   local paint, width = terminal.painter(terminal.is_terminal(1)), terminal.is_terminal(1) and (core.terminal.size(1) or 80) + 20 or 200
-  io.stdout:write(("%-10s %-9s %-19s  %5s  %s\n"):format("run", "status", "started", "steps", "program"))
-  for _, run in ipairs(list) do io.stdout:write(line(run, paint, width), "\n") end
+  local ids = id_width(list)
+  io.stdout:write(("%s %-9s %-19s  %5s  %s\n"):format(terminal.padded("run", ids), "status", "started", "steps", "program"))
+  for _, run in ipairs(list) do io.stdout:write(line(run, paint, ids, width), "\n") end
 end
 
 local function prune(options, runtime)

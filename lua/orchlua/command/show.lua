@@ -98,7 +98,7 @@ local function show_places(write, run)
   if #list == 0 then return end
   write "\nwhere it stands\n"
   for _, place in ipairs(list) do
-    write(("  %-20s line %-5s %s\n"):format(terminal.shorten(terminal.clean(place.branch), 20), place.line or "?", terminal.clean(place.waits)))
+    write(("  %s line %-5s %s\n"):format(terminal.padded(terminal.clean(place.branch), 20), place.line or "?", terminal.clean(place.waits)))
   end
 end
 

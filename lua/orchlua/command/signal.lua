@@ -6,6 +6,7 @@ local drive = require "orchlua.command.drive"
 local errors = require "orchlua.error"
 local output = require "orchlua.command.output"
 local store = require "orchlua.command.store"
+local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
 
@@ -39,7 +40,8 @@ function M.send(options, message, done)
   elseif holder then
     io.stdout:write(("%s: %s takes it\n"):format(done, holder))
   else
-    io.stdout:write(("%s: nobody drives the run; it takes it when it goes on: orchlua resume %s%s\n"):format(done, found.id, store.as_option(options)))
+    io.stdout:write(("%s: nobody drives the run; it takes it when it goes on: orchlua resume %s%s\n"):format(done,
+      terminal.quoted(found.id), store.as_option(options)))
   end
   return 0
 end

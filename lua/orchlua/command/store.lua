@@ -3,6 +3,7 @@
 
 local errors = require "orchlua.error"
 local orchlua = require "orchlua"
+local terminal = require "orchlua.command.terminal"
 
 local M = {}
 
@@ -37,13 +38,16 @@ function M.runtime(options, runtime_options)
   return orchlua.runtime(runtime_options)
 end
 
+-- What the system says of a file that is not there (ENOENT); of others, opening the store tells more.
+local NO_FILE = 2
+
 --- A runtime for a command that looks at runs, or hands them something: there must be a store.
 ---@return orchlua.Runtime? runtime, orchlua.Error? err
 function M.existing(options)
   local path = M.path(options)
   if path == ":memory:" then return nil, errors.new("usage", "runs in memory end with their process: give --store") end
-  local file = io.open(path, "rb")
-  if not file and not refused(path) then
+  local file, _, code = io.open(path, "rb")
+  if code == NO_FILE and not refused(path) then
     return nil, errors.new("usage", ("there is no store at %s: nothing has run yet"):format(path), { hint = "give another with --store" })
   end
   if file then file:close() end
@@ -52,7 +56,7 @@ end
 
 --- How a person names the store again: empty for the default one.
 function M.as_option(options)
-  return options.store and " --store " .. options.store or ""
+  return options.store and " --store " .. terminal.quoted(options.store) or ""
 end
 
 return M

@@ -31,25 +31,73 @@ function M.clean(text)
   return (text:gsub("\194[\128-\159]", "·"))
 end
 
---- At most `width` characters of a text, with `…` where some are left out.
+-- Characters that take no column, and those that take two: from, to.
+local NONE = { { 0x300, 0x36f }, { 0x1ab0, 0x1aff }, { 0x200b, 0x200f }, { 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xe0100, 0xe01ef } }
+local TWO = { { 0x1100, 0x115f }, { 0x2e80, 0x303e }, { 0x3041, 0xa4cf }, { 0xa960, 0xa97f }, { 0xac00, 0xd7a3 }, { 0xf900, 0xfaff }, { 0xfe30, 0xfe6f },
+  { 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f300, 0x1f64f }, { 0x1f680, 0x1f6ff }, { 0x1f900, 0x1faff }, { 0x20000, 0x3fffd } }
+
+local function among(ranges, code)
+  for _, range in ipairs(ranges) do
+    if code <= range[2] then return code >= range[1] end
+  end
+  return false
+end
+
+local function columns(code)
+  if code < 0x300 then return 1 end
+  return among(NONE, code) and 0 or among(TWO, code) and 2 or 1
+end
+
+--- The columns that a text takes.
+---@param text string
+---@return integer
+function M.width(text)
+  if not text:find "[\128-\255]" then return #text end
+  local width = 0
+  for _, code in utf8.codes(core.value.utf8(text)) do width = width + columns(code) end
+  return width
+end
+
+--- As much of a text as `width` columns take, with `…` where some is left out.
 ---@param text string
 ---@param width integer
 function M.shorten(text, width)
-  local length = utf8.len(text) or #text
-  if length <= width then return text end
-  if width <= 1 then return "…" end
-  local stop = utf8.offset(text, width)
-  return text:sub(1, (stop or width) - 1) .. "…"
+  if M.width(text) <= width then return text end
+  text = core.value.utf8(text)
+  local used = 0
+  for at, code in utf8.codes(text) do
+    used = used + columns(code)
+    if used >= width then return text:sub(1, at - 1) .. "…" end
+  end
 end
 
---- At most the last `width` characters of a text, with `…` where some are left out.
+--- A text in just so many columns.
+---@param text string
+---@param width integer
+function M.padded(text, width)
+  text = M.shorten(text, width)
+  return text .. (" "):rep(width - M.width(text))
+end
+
+--- As much of the end of a text as `width` columns take, with `…` where some is left out.
 ---@param text string
 ---@param width integer
 function M.ending(text, width)
   text = core.value.utf8(text)
-  local length = utf8.len(text)
-  if length <= width then return text end
-  return "…" .. text:sub(utf8.offset(text, length - width + 2))
+  local left = M.width(text)
+  if left <= width then return text end
+  for at, code in utf8.codes(text) do
+    if left < width then return "…" .. text:sub(at) end
+    left = left - columns(code)
+  end
+  return "…"
+end
+
+--- A word as a shell takes it.
+---@param word string
+function M.quoted(word)
+  if word:find "^[%w_./:@%%+,=\128-\255-]+$" then return word end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
 --- Seconds as a person reads them: `0.3 s`, `12 s`, `4 min 05 s`, `2 h 03 min`.

@@ -48,7 +48,7 @@ function readers.reply(row, open)
   if not step then return end
   step.to, step.attempts = row.time, row.attempt
   add_tokens(step, row.usage)
-  if row.error then step.failed = json.decode(row.error).message end
+  if row.error then step.failed = (json.decode(row.error) or {}).message or row.error end
   open[row.request] = nil
 end
 
@@ -113,33 +113,54 @@ local function bar(step, first, span, paint)
   return paint("dim", ("·"):rep(from)) .. full .. paint("dim", ("·"):rep(BAR_WIDTH - 1 - to))
 end
 
-local function padded(text, width)
-  text = terminal.shorten(terminal.clean(text), width)
-  return text .. (" "):rep(width - (utf8.len(text) or #text))
+-- What was in flight when its run ended was not waited for.
+local function took_text(step, ended)
+  if step.to then return terminal.seconds(step.to - step.from) end
+  return ended and "cut off" or "in flight"
 end
 
-local function step_line(step, first, span, paint)
-  local at = ("%8s"):format(terminal.seconds(step.from - first))
-  if step.kind == "event" then
-    local text = step.name == "phase" and "§ " .. json.decode(step.body or '""') or ("· %s %s"):format(step.name, step.body or "")
-    return at .. "  " .. paint("dim", terminal.shorten(terminal.clean(text), 69))
-  end
-  local took = step.to and terminal.seconds(step.to - step.from) or "in flight"
-  local tries = (step.attempts or 1) > 1 and ("×%d"):format(step.attempts) or ""
-  local name = step.branch and ("%s [%s]"):format(step.name, step.branch) or step.name
-  return ("%s  %s %9s %3s %5s %s"):format(at, padded(name, 27), took, tries, step.tokens and spending.tokens(step.tokens) or "", bar(step, first, span, paint))
-end
+---@class orchlua.TimeLine
+---@field began number     seconds since the epoch, from which steps are counted
+---@field first number     when the first of the steps that are shown began
+---@field span number      seconds from there to the end
+---@field ended boolean    nothing is in flight any more
+---@field earlier integer  rows of the journal that are left out
 
-local function show_text(found, steps, holder)
-  local paint = terminal.painter(terminal.is_terminal(1))
+local function time_line(found, steps, earlier)
   local first, last = math.huge, -math.huge
   for _, step in ipairs(steps) do first, last = math.min(first, step.from), math.max(last, step.to or found.changed) end
-  local span = math.max(last - first, 1e-6)
-  io.stdout:write(("%s  %s  %s, %s\n\n"):format(paint("bold", found.id), terminal.clean(found.title), runs.status(found, holder),
-    #steps > 0 and terminal.seconds(last - first) or "no steps"))
+  local began = earlier > 0 and found.created or first
+  return { began = began, first = first, span = math.max(last - first, 1e-6), ended = found.status ~= "running", earlier = earlier }
+end
+
+local function event_text(step)
+  if step.name == "phase" then return "§ " .. (json.decode(step.body or '""') or step.body) end
+  return ("· %s %s"):format(step.name, step.body or "")
+end
+
+local function step_line(step, along, paint)
+  local at = ("%8s"):format(terminal.seconds(step.from - along.began))
+  if step.kind == "event" then return at .. "  " .. paint("dim", terminal.shorten(terminal.clean(event_text(step)), 69)) end
+  local tries = (step.attempts or 1) > 1 and ("×%d"):format(step.attempts) or ""
+  local name = step.branch and ("%s [%s]"):format(step.name, step.branch) or step.name
+  return ("%s  %s %9s %3s %5s %s"):format(at, terminal.padded(terminal.clean(name), 27), took_text(step, along.ended), tries,
+    step.tokens and spending.tokens(step.tokens) or "", bar(step, along.first, along.span, paint))
+end
+
+local function show_head(found, steps, along, holder, paint)
+  local how = ("%s, %s"):format(runs.status(found, holder), #steps > 0 and terminal.seconds(along.first - along.began + along.span) or "no steps")
+  local id = terminal.shorten(terminal.clean(found.id), 40)
+  local title = terminal.shorten(terminal.clean(found.title), 76 - terminal.width(id) - #how)
+  io.stdout:write(("%s  %s  %s\n\n"):format(paint("bold", id), title, how))
   io.stdout:write(("%8s  %-27s %9s %3s %5s\n"):format("at", "step", "took", "", "tokens"):sub(1, 80), "\n")
+  if along.earlier > 0 then io.stdout:write(("%8s  %d rows of the journal before these are left out\n"):format("…", along.earlier)) end
+end
+
+local function show_text(found, steps, earlier, holder)
+  local paint, along = terminal.painter(terminal.is_terminal(1)), time_line(found, steps, earlier)
+  show_head(found, steps, along, holder, paint)
   for _, step in ipairs(steps) do
-    io.stdout:write(step_line(step, first, span, paint), "\n")
+    io.stdout:write(step_line(step, along, paint), "\n")
     if step.failed then io.stdout:write((" "):rep(10), paint("red", terminal.shorten("✗ " .. terminal.clean(step.failed), 69)), "\n") end
   end
 end
@@ -149,7 +170,8 @@ local function as_json(found, steps, holder)
   for i, step in ipairs(steps) do
     list[i] = output.object {
       { "kind", step.kind }, { "name", step.name }, { "started", step.from }, { "duration", step.to and step.to - step.from }, { "attempts", step.attempts },
-      { "tokens", step.tokens }, { "branch", step.branch }, { "line", step.line }, { "error", step.failed }, { "data", step.body and json.decode(step.body) },
+      { "tokens", step.tokens }, { "branch", step.branch }, { "line", step.line }, { "error", step.failed },
+      { "data", step.body and (json.decode(step.body) or step.body) },
     }
   end
   return output.object { { "run_id", found.id }, { "program", found.title }, { "status", runs.status(found, holder) }, { "steps", list } }
@@ -171,7 +193,7 @@ function M.main(options)
   if options.output == "json" then
     io.stdout:write(output.encoded(as_json(found, steps, holder), 2), "\n")
   else
-    show_text(found, steps, holder)
+    show_text(found, steps, rows[1] and rows[1].seq - 1 or 0, holder)
   end
   return 0
 end

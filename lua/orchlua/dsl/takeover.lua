@@ -70,11 +70,46 @@ local function header_text(text, node)
   return (text.text:sub(node.pos, node.stop - 1):gsub("%s+", " "))
 end
 
+-- The first lines of a statement's blocks: those of clauses have a place of their own.
+local function headers(text, node)
+  local list = {}
+  local function add(part, words) list[#list + 1] = { line = text:position(part.pos), text = words or header_text(text, part) } end
+  if not node.clauses then add(node) end
+  for _, clause in ipairs(node.clauses or node.cases or { node.catch }) do add(clause) end
+  for field, words in pairs { finally = "FINALLY", otherwise = "ELSE", default = "DEFAULT", on_timeout = "TIMEOUT" } do
+    if node[field] then add(node, words) end
+  end
+  return list
+end
+
+local function is_new(line, text) return ("`%s` on line %d of the new program was not there"):format(text, line) end
+
+-- Which of the first lines of two statements differ.
+local function header_difference(old_text, old, new_text, new)
+  local before, after = headers(old_text, old), headers(new_text, new)
+  for i = 1, math.max(#before, #after) do
+    local was, is = before[i], after[i]
+    if not was then return is_new(is.line, is.text) end
+    if not is then return ("line %d, `%s`, is not there any more"):format(was.line, was.text) end
+    if was.text ~= is.text then return ("line %d, `%s`, is `%s` on line %d of the new program"):format(was.line, was.text, is.text, is.line) end
+  end
+  return ("line %d, `%s`, differs on line %d of the new program"):format(before[1].line, before[1].text, after[1].line)
+end
+
+-- What differs first between a statement and the one in its place.
 local function difference(old_text, old, new_text, new)
-  local line = old_text:position(old.pos)
-  local was = ("line %d, `%s`,"):format(line, header_text(old_text, old))
-  if not new then return was .. " is not there any more" end
-  return ("%s is `%s` on line %d of the new program"):format(was, header_text(new_text, new), (new_text:position(new.pos)))
+  if not new then return ("line %d, `%s`, is not there any more"):format(old_text:position(old.pos), header_text(old_text, old)) end
+  if not same_header(old, new) then return header_difference(old_text, old, new_text, new) end
+  local new_blocks = walk.blocks(new)
+  for number, block in ipairs(walk.blocks(old)) do
+    local before, after = statements(block), statements(new_blocks[number])
+    for i, node in ipairs(before) do
+      if not after[i] or not same(node, after[i]) then return difference(old_text, node, new_text, after[i]) end
+    end
+    local more = after[#before + 1]
+    if more then return is_new(new_text:position(more.pos), header_text(new_text, more)) end
+  end
+  return header_difference(old_text, old, new_text, new)
 end
 
 -- Goes down both trees along the path; the new statement, or what differs.

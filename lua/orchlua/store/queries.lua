@@ -22,26 +22,30 @@ function M:list(filter)
   return with_options(self:query(RUNS .. "WHERE ?1 IS NULL OR status = ?1 ORDER BY created DESC, run.number DESC LIMIT ?2", filter.status, filter.limit or -1))
 end
 
+-- Runs that are looked at in one go.
+M.DUE_AT_ONCE = 1000
+
 --- The runs that somebody should drive now, and nobody does: those that were cut off,
 --- and those whose timer or message is due. Sub-runs are driven with their parents.
----@return table[]? runs, orchlua.Error? err
-function M:due()
-  local rows, err = with_options(self:query(RUNS .. [[WHERE parent IS NULL AND run.number IN (
+---@param after? integer   the number that was given with the runs before these
+---@return table[]? runs, orchlua.Error|integer|nil last   an error; or, when there may be more runs, the number to ask on from
+function M:due(after)
+  local rows, err = with_options(self:query(RUNS .. [[WHERE parent IS NULL AND run.number > ?2 AND run.number IN (
       SELECT number FROM run WHERE status = 'running' AND due IS NULL
       UNION SELECT number FROM run WHERE due <= ?1
       UNION SELECT message.run FROM message JOIN run ON run.number = message.run WHERE run.status = 'running'
-    ) ORDER BY created LIMIT 1000]], core.loop.clock()))
+    ) ORDER BY run.number LIMIT ?3]], core.loop.clock(), after or -1, M.DUE_AT_ONCE))
   if not rows then return nil, err end
   local free = {}
   for _, run in ipairs(rows) do
     if not self:holder(run) then free[#free + 1] = run end
   end
-  return free
+  return free, #rows == M.DUE_AT_ONCE and rows[#rows].number or nil
 end
 
---- When the next timer of a run that waits is due, seconds since the epoch; nil without one.
-function M:next_due()
-  local rows = self:query "SELECT min(due) AS due FROM run WHERE due IS NOT NULL"
+--- When the next timer behind a time is due, of the runs that wait; seconds since the epoch, nil without one.
+function M:next_due(time)
+  local rows = self:query("SELECT min(due) AS due FROM run WHERE due > ?", time)
   return rows and rows[1].due
 end
 
@@ -68,13 +72,27 @@ local function delete_run(self, run)
   end
 end
 
--- Deletes runs inside a transaction; on an error nothing is deleted.
-local function delete_all(self, runs)
-  for _, run in ipairs(runs) do
-    local err = delete_run(self, run)
-    if err then return err end
+local ENDED_BEFORE = "WHERE status <> 'running' AND changed < ?1 ORDER BY changed LIMIT ?2"
+
+-- What ended before a time, the longest ago first; without what somebody takes up again in this moment.
+local function ended_before(self, time, most)
+  local rows, err = self:query(RUNS .. ENDED_BEFORE, time, most)
+  if not rows then return nil, err end
+  local free = {}
+  for _, run in ipairs(rows) do
+    if not self:holder(run) then free[#free + 1] = run end
   end
-  return select(2, self:query "DELETE FROM program WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.program = program.number)")
+  return free
+end
+
+-- Deletes runs inside a transaction; on an error nothing is deleted.
+local function delete_ended(self, time, most)
+  local runs, err = ended_before(self, time, most)
+  for _, run in ipairs(runs or {}) do
+    err = err or delete_run(self, run)
+  end
+  err = err or select(2, self:query "DELETE FROM program WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.program = program.number)")
+  return runs and #runs, err
 end
 
 --- Deletes the runs that ended before a time.
@@ -82,15 +100,16 @@ end
 ---@param most? integer      at most so many
 ---@return integer? deleted, orchlua.Error? err
 function M:prune(time, most)
-  local runs, err = self:query("SELECT number, last FROM run WHERE status <> 'running' AND changed < ? ORDER BY changed LIMIT ?", time, most or -1)
-  if not runs then return nil, err end
-  if #runs == 0 then return 0 end
+  local some, err = self:query("SELECT 1 FROM run " .. ENDED_BEFORE, time, 1)
+  if not some then return nil, err end
+  if #some == 0 then return 0 end
   err = select(2, self:query "BEGIN IMMEDIATE")
   if err then return nil, err end
-  err = delete_all(self, runs)
+  local count
+  count, err = delete_ended(self, time, most or -1)
   local ended = select(2, self:query(err and "ROLLBACK" or "COMMIT"))
   if err or ended then return nil, err or ended end
-  return #runs
+  return count
 end
 
 return M

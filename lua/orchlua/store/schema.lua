@@ -24,7 +24,7 @@ M.migrations = {
   CREATE TABLE driver (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,
     host    TEXT NOT NULL,
-    boot    TEXT NOT NULL,     -- the boot id of the host
+    boot    TEXT NOT NULL,     -- the boot id of the host, and who numbers its processes
     pid     INTEGER NOT NULL,
     started TEXT NOT NULL,     -- the process's start time, as the host counts it
     renewed REAL NOT NULL      -- seconds since the epoch

@@ -226,15 +226,16 @@ function Store:take(id)
   ok, problem = self.db:execute(err and "ROLLBACK" or "COMMIT")
   if not err and not ok then err = store_error(self.path, problem) end
   if err then return nil, err end
-  run.crashed = run.driver ~= nil
+  run.crashed, run.driver_before = run.driver ~= nil, run.driver
   run.last_driven = math.max(run.changed, run.driver and run.renewed or 0)
   run.fence, run.driver = run.fence + 1, self.driver
   return run
 end
 
---- Lets a run go: anybody may drive it.
+--- Lets a run go that was taken and not driven: all is as before, the crash of an earlier driver too.
+---@param run table   as `take` gives it
 function Store:release(run)
-  return self:query("UPDATE run SET driver = NULL WHERE number = ? AND fence = ?", run.number, run.fence)
+  return self:query("UPDATE run SET driver = ? WHERE number = ? AND fence = ?", run.driver_before, run.number, run.fence)
 end
 
 -- Rows of a run, from one of them back to the one with seq `after`, which is not among them.
@@ -292,7 +293,14 @@ end
 
 -- The bell --------------------------------------------------------------------------------
 
-local function bell(self) return self.path .. "-bell" end
+-- A store has one bell, by whatever links it was opened.
+local function bell(self)
+  if not self.bell_path then
+    local file = query_one(self, "SELECT file FROM pragma_database_list WHERE name = 'main'")
+    self.bell_path = (file and file.file or self.path) .. "-bell"
+  end
+  return self.bell_path
+end
 
 --- Wakes every driver of this store, so that it looks for messages.
 function Store:ring()
@@ -375,13 +383,15 @@ local function append(self, lease, row, number, previous)
 end
 
 -- Behind the snapshot before this one long bodies are cut (an entity's answer may still be
--- wanted until then), and what is older than the history is let go.
+-- wanted until then), and what is older than the history is let go. One at the same place
+-- takes the other's: another program has taken over there.
 local function add_snapshot(self, lease, snapshot, row)
   local statement, marks = self.statements, lease.marks
   local before, one_more = marks[#marks], marks[#marks - 1]
-  marks[#marks + 1] = { seq = snapshot.seq, row = row }
   self.db:add(statement.forget, 0, lease.number)
   self.db:add(statement.snapshot, 0, lease.number, snapshot.seq, row, snapshot.body)
+  if before and before.seq == snapshot.seq then return end
+  marks[#marks + 1] = { seq = snapshot.seq, row = row }
   if before then self.db:add(statement.cut, 0, before.row, one_more and one_more.seq or 0, M.HISTORY_BODY) end
   while marks[2] and snapshot.seq - marks[1].seq >= self.retention.rows do
     self.db:add(statement.thin, 0, marks[1].row, 0)

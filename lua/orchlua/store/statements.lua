@@ -43,11 +43,15 @@ return {
   taken = "DELETE FROM message WHERE number = ?1",
   renew = "UPDATE driver SET renewed = ?2 WHERE number = ?1",
 
-  -- A snapshot takes the body of the one before it. Behind it long bodies of rows are
-  -- cut, and the oldest part of the history is let go.
+  -- A snapshot takes the body of the one before it. Behind it what is long in rows is cut:
+  -- bodies, errors, and readings, which only a replay hears. The oldest part of the history is let go.
   forget = "UPDATE snapshot SET body = NULL WHERE run = ?1 AND body IS NOT NULL",
-  snapshot = "INSERT INTO snapshot (run, seq, row, body) VALUES (?1, ?2, ?3, CAST(?4 AS BLOB))",
-  cut = "UPDATE journal SET body = substr(body, 1, ?3) WHERE length(body) > ?3 AND " .. PART,
+  snapshot = [[INSERT INTO snapshot (run, seq, row, body) VALUES (?1, ?2, ?3, CAST(?4 AS BLOB))
+    ON CONFLICT (run, seq) DO UPDATE SET body = excluded.body]],
+  cut = [[UPDATE journal SET body = substr(body, 1, ?3), readings = CASE WHEN length(readings) <= ?3 THEN readings END,
+    error = CASE WHEN length(error) > ?3 AND json_valid(error) THEN json_object('type', json_extract(error, '$.type'),
+      'message', substr(json_extract(error, '$.message'), 1, ?3)) ELSE error END
+    WHERE (length(body) > ?3 OR length(readings) > ?3 OR length(error) > ?3) AND ]] .. PART,
   thin = "DELETE FROM journal WHERE " .. PART,
   unmark = "DELETE FROM snapshot WHERE run = ?1 AND seq = ?2",
 
