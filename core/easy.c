@@ -1,4 +1,4 @@
-/* libcurl's easy handles. Setting one up takes longer than all else that is ours of a request, so that it is done once for
+/* Easy handles of libcurl. Setting one up takes longer than all else that is ours of a request, so that it is done once for
  * all requests of a template. */
 #include "web.h"
 

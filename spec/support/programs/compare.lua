@@ -75,8 +75,8 @@ local MOST_KILLS = 4
 -- How the n-th drive is broken: at a moment, in a call of an agent, or, in the end, not at all.
 local function breakage(n, draw)
   if n > MOST_KILLS then return 60 end
-  if draw(2) == 1 then return 0.02 + draw(60) / 1000 end
-  return 60, draw(6)
+  if draw(3) == 1 then return 0.02 + draw(60) / 1000 end
+  return 60, draw(3)
 end
 
 --- Drives a program on a store in a folder, killed at random, until it is done.
