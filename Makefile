@@ -133,6 +133,7 @@ $(B)/bench/stub: bench/stub.c Makefile
 
 .PHONY: bench
 bench: all $(B)/bench/stub
+	@tools/setup --bench
 	@ONLY=$(ONLY) $(MODULES) $(LUA) bench/run.lua
 
 # The figures of the last `make bench`, into the page that tells how they come about.
