@@ -57,7 +57,9 @@ function M.send_again(run, branch, failed)
   local asked = requests.renewed(run, failed)
   local ok, refused = pcall(asked.kind == "agent" and ask or asked.kind == "run" and start_run or send, run, branch, asked)
   if not ok then return run:throw(branch, refused, failed.site, failed) end
-  run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
+  run:publish(asked.name or "completion:async", {
+    request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data, branch = branch.label,
+  })
 end
 
 local function object(data, name)
