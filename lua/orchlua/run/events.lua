@@ -158,7 +158,6 @@ local function entity_event(action)
     local type_name = data.type ~= nil and data.type ~= null and value.text(data.type) or "orchestration"
     local id = action ~= "query" and entity_id(data, name) or nil
     local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
-    if action == "replace" then parts.properties = data.properties or null end
     local asked = new_request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
     asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
