@@ -185,6 +185,9 @@ describe("an answer in pieces", function()
     local text, records = answer("f", "q", ", stream: true", { agents = given })
     assert.equal("whole", text)
     assert.same({ "whole" }, deltas(records))
+    local types = {}
+    for i, record in ipairs(records) do types[i] = record.type end
+    assert.same({ "run:started", "completion:async", "delta", "reply", "run:completed" }, types)
   end)
 
   it("is told with the try it belongs to, without `seq`, and is no part of the reply's record", function()
