@@ -124,9 +124,13 @@ local function value_text(answer)
   return json.encode(converted)
 end
 
+-- Bytes that are kept of an error's message, whoever raised it.
+local MESSAGE = 1024 * 1024
+
 -- What is kept of an error: the fields that a program or a person can see.
 local function kept(err)
-  return errors.new(err.type, err.message, { status = err.status, hint = err.hint, fields = err.fields })
+  local message = #err.message <= MESSAGE and err.message or value.utf8(err.message:sub(1, MESSAGE)) .. "…"
+  return errors.new(err.type, message, { status = err.status, hint = err.hint, fields = err.fields })
 end
 
 local function not_a_value(asked, message)
