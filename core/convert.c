@@ -168,12 +168,13 @@ static const char *convert_plain(lua_State *L, int index, int path, int depth)
 /* Whether a plain table is an array: keys 1 to n and no others, n at least 1. */
 static bool is_sequence(lua_State *L, int index)
 {
-  size_t length = lua_rawlen(L, index), count = 0;
+  lua_Integer length = (lua_Integer)lua_rawlen(L, index), count = 0;
   if (length == 0) return false;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);
-    if (!lua_isinteger(L, -1) || ++count > length) {
+    lua_Integer key = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    if (key < 1 || key > length || ++count > length) {
       lua_pop(L, 1);
       return false;
     }

@@ -225,14 +225,21 @@ static bool equal_objects(lua_State *L, int a, int b, int depth, int *left)
   return true;
 }
 
+/* Raises why two values cannot be compared; the message is the program's, and names no place in Lua. */
+static void refuse_to_compare(lua_State *L, int depth)
+{
+  if (depth > DEEPEST) lua_pushfstring(L, "values nested more than %d deep cannot be compared", (int)DEEPEST);
+  else lua_pushliteral(L, "these values are too large to be compared");
+  lua_error(L);
+}
+
 static bool equal_values(lua_State *L, int a, int b, int depth, int *left)
 {
   if (lua_rawequal(L, a, b)) return true;
   if (lua_type(L, a) != LUA_TTABLE || lua_type(L, b) != LUA_TTABLE) return false;
   enum orchlua_kind of = orchlua_kind(L, a);
   if (of != orchlua_kind(L, b) || lua_rawlen(L, a) != lua_rawlen(L, b)) return false;
-  if (depth > DEEPEST) luaL_error(L, "values nested more than %d deep cannot be compared", (int)DEEPEST);
-  if (--*left < 0) luaL_error(L, "these values are too large to be compared");
+  if (depth > DEEPEST || --*left < 0) refuse_to_compare(L, depth);
   luaL_checkstack(L, 8, "a value nested too deep");
   return of == KIND_ARRAY ? equal_arrays(L, a, b, depth + 1, left) : equal_objects(L, a, b, depth + 1, left);
 }

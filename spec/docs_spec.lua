@@ -141,4 +141,21 @@ describe("README.md", function()
       for link in read(page):gmatch "%]%(([^)#:]+)[^):]*%)" do assert(io.open(base .. link), page .. " links to " .. link) end
     end
   end)
+
+  it("links to headings that are there, as the pages do", function()
+    local function anchors(page)
+      local found = {}
+      for title in ("\n" .. read(page)):gmatch "\n#+ ([^\n]+)" do
+        found[title:lower():gsub("[^%w _-]", ""):gsub(" ", "-")] = true
+      end
+      return found
+    end
+    for _, page in ipairs { "README.md", PAGE, "docs/configuration.md", "docs/models.md", "docs/command.md" } do
+      local base = page:match "^(.*/)" or ""
+      for link, anchor in read(page):gmatch "%]%(([^)#:]*)#([^):]+)%)" do
+        local to = link == "" and page or base .. link
+        assert.is_true(anchors(to)[anchor], ("%s links to %s#%s"):format(page, link, anchor))
+      end
+    end
+  end)
 end)

@@ -4,7 +4,10 @@
 local command = require "spec.support.command"
 local core = require "orchlua.core"
 
-local CONFIG = [[
+-- Seconds that no other process on the machine sleeps.
+local LONG = "300." .. os.time()
+
+local CONFIG = ([[
 local orchlua = require "orchlua"
 local function deep(n) return ("["):rep(n) .. ("]"):rep(n) end
 return { agents = {
@@ -20,14 +23,14 @@ return { agents = {
   nan = function() return { a = 0 / 0 } end,
   flood = { exec = { "sh", "-c", "yes" }, max_reply = 100000 },
   dies = { exec = { "sh", "-c", "kill -9 $$" } },
-  hangs = { exec = { "sleep", "1000" } },
+  hangs = { exec = { "sleep", "LONG" } },
   stubborn = { exec = { "sh", "-c", "trap '' TERM; while true; do sleep 0.1; done" } },
   closes = { exec = { "sh", "-c", "exec 0<&- 1>&-; sleep 0.2" } },
-  orphans = { exec = { "sh", "-c", "sleep 300 & echo left one behind" } },
+  orphans = { exec = { "sh", "-c", "sleep LONG & echo left one behind" } },
   missing = { exec = { "./no-such-program" } },
   refused = { http = "http://127.0.0.1:9/none" },
 } }
-]]
+]]):gsub("LONG", LONG)
 
 local folder
 
@@ -86,7 +89,7 @@ describe("an agent", function()
   FOREACH a IN ["hangs", "stubborn", "orphans", "flood"]:
     EVENT completion:async {agent_id: a, prompt: "%s", timeout: 0.5} AS r
 ]]):format(folder))
-    local left = command.shell("ps -eo args | grep -c '[s]leep 300$\\|[s]leep 1000$'", folder).out
+    local left = command.shell("ps -eo args | grep -c '[s]leep " .. LONG .. "'", folder).out
     assert.equal("0\n", left)
   end)
 

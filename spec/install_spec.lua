@@ -9,9 +9,24 @@ describe("make install", function()
     assert.equal(0, made.status, made.err)
     local r = command.shell("unset LUA_PATH LUA_CPATH; root/usr/bin/orchlua p.dsl --quiet", folder)
     assert.equal("42\n", r.out, r.err)
+    r = command.shell("unset LUA_PATH LUA_CPATH; root/usr/bin/orchlua patterns", folder)
+    assert.matches("consensus.*pipeline.*self_improving", r.out)
     local checkout = command.shell("cd lua && find -L orchlua -name '*.lua' | sort", ".").out
     local installed = command.shell("cd root/usr/share/lua/5.4 && find orchlua -name '*.lua' | sort", folder).out
     assert.equal(checkout, installed)
+    command.remove(folder)
+  end)
+end)
+
+describe("the command that is built", function()
+  it("has the patterns, from any folder", function()
+    local folder = command.folder {
+      ["p.dsl"] = 'EVENT pattern:consensus {participants: ["ada", "bob"], proposal: "x"} AS c\nRETURN c.decision',
+      ["orchlua.config.lua"] = 'return { agents = { ["*"] = function() return { vote = "approve" } end } }',
+    }
+    local r = command.shell(("unset LUA_PATH LUA_CPATH; %s patterns && %s p.dsl --quiet"):format(command.path, command.path), folder)
+    assert.equal("", r.err)
+    assert.matches("consensus.*pipeline.*self_improving.*approved\n$", r.out)
     command.remove(folder)
   end)
 end)

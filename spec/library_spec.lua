@@ -92,6 +92,36 @@ describe("the library", function()
     os.execute(("rm -f %s %s-wal %s-shm %s-bell"):format(store, store, store, store))
   end)
 
+  it("does not turn its loop inside what it calls: that raises, and the run goes on as it would have", function()
+    local program = assert(orchlua.compile [[
+TRY:
+  EVENT completion:async {agent_id: "a", prompt: ""} AS r
+  WAIT 1
+FINALLY:
+  EVENT completion:async {agent_id: "b", prompt: ""} AS f
+]])
+    for _, verb in ipairs { "turn", "loop" } do
+      local rt, raised
+      rt = assert(orchlua.runtime {
+        virtual_time = true, config = { agents = {
+          b = function() return "end" end,
+          a = function()
+            rt:cancel "seed-1"
+            raised = { pcall(rt[verb], rt) }
+            return "x"
+          end,
+        } },
+      })
+      local run = assert(rt:start(program, { run_id = "seed-1" }))
+      rt:loop()
+      assert.is_false(raised[1])
+      assert.matches("the loop is at work already", raised[2])
+      assert.equal("cancelled", run.status)
+      assert.equal("end", run:names().f.output)
+      rt:close()
+    end
+  end)
+
   it("leaves no global behind", function()
     local before = keys(_G)
     spec_run.run('EVENT pattern:pipeline {stages: ["a"]} AS r\nRETURN r', { agents = { ["*"] = function() return "x" end } })

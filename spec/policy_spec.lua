@@ -91,8 +91,8 @@ describe("front matter", function()
     write("inner.md", '---\ncapabilities: ["agents:b"]\n---\n```dsl\n' .. ASK:format "a" .. "```\n")
     local sub = 'EVENT orchestration:run {file: "%s"} AS r\nRETURN r\n'
     assert.equal("asked a", run("name: x", sub:format "inner.dsl"))
-    assert.equal('inner.md: the agent `a` is not allowed: capabilities.agents allows only "b"', run("name: x", sub:format "inner.md"))
-    assert.equal('inner.dsl: the agent `a` is not allowed: capabilities.agents allows only "c"', run('capabilities: ["agents:c"]', sub:format "inner.dsl"))
+    assert.equal('inner.md:5: the agent `a` is not allowed: capabilities.agents allows only "b"', run("name: x", sub:format "inner.md"))
+    assert.equal('inner.dsl:1: the agent `a` is not allowed: capabilities.agents allows only "c"', run('capabilities: ["agents:c"]', sub:format "inner.dsl"))
   end)
 
   it("holds after a resume", function()

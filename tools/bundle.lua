@@ -1,8 +1,8 @@
 -- Bundles the Lua files under lua/, and argparse, as bytecode in one file, so that the
 -- command starts in a fraction of the time:
 --   lua5.4 tools/bundle.lua FILE
--- The file is a chunk: run, it has `require` find each of its modules, and loads one when it
--- is asked for. Line numbers are left out: ORCHLUA_TRACE has the command load the files.
+-- The file is a chunk: run, it puts a loader for each of its modules into package.preload, which loads one when
+-- it is asked for. Line numbers are left out: ORCHLUA_TRACE has the command load the files.
 
 local lfs = require "lfs"
 
@@ -32,15 +32,13 @@ table.sort(modules)
 
 local chunk = assert(load(([[
 local modules = { %s }
-table.insert(package.searchers, 2, function(name)
-  local code = modules[name]
-  if not code then return nil end
-  return function(...)
+for name, code in pairs(modules) do
+  package.preload[name] = function(...)
     local module = assert(load(code, name, "b"))(...)
-    modules[name] = nil
+    package.preload[name] = nil
     return module
-  end, "bundle"
-end)
+  end
+end
 ]]):format(table.concat(modules, ", ")), "=bundle"))
 local file = assert(io.open(to, "wb"))
 assert(file:write(string.dump(chunk, true)))

@@ -1,6 +1,7 @@
 -- Pattern libraries: finding them, checking what they are given, and calling one from
 -- another: `patterns.vote(flow, {…})`. A pattern is a Lua module `{name, summary, params, run}`:
--- one of the configuration's `patterns`, or `orchlua.patterns.NAME` on package.path.
+-- one of the configuration's `patterns`, or `orchlua.patterns.NAME` in package.preload (the command that is built
+-- has its own there) or on package.path.
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
@@ -46,6 +47,12 @@ end
 function M.names(configured)
   local set, names = {}, {}
   for name in pairs(configured or {}) do set[name] = true end
+  for _, loaders in ipairs { package.loaded, package.preload } do
+    for module in pairs(loaders) do
+      local name = module:match "^orchlua%.patterns%.([%w_]+)$"
+      if name then set[name] = true end
+    end
+  end
   for _, folder in ipairs(folders()) do
     if lfs.attributes(folder, "mode") == "directory" then
       for file in lfs.dir(folder) do
@@ -73,8 +80,9 @@ function M.find(name, configured)
   local given = configured and configured[name]
   if type(given) == "table" then return check_shape(given, name) end
   if given then return load_module(given, name) end
-  local known = package.loaded[PREFIX .. name] or package.searchpath(PREFIX .. name, package.path)
-  if known then return load_module(PREFIX .. name, name) end
+  local module = PREFIX .. name
+  local known = package.loaded[module] or package.preload[module] or package.searchpath(module, package.path)
+  if known then return load_module(module, name) end
   return nil, errors.new("pattern", ("there is no pattern `%s`"):format(name), {
     hint = nearest.hint(name, M.names(configured)) or "`orchlua patterns` lists those there are",
   })

@@ -60,7 +60,7 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    spare_call = false, recorder = false, watched = false, depth = 0, closing = false, collector = collector.new(), seen_messages = {},
+    spare_call = false, recorder = false, watched = false, at_work = false, closing = false, collector = collector.new(), seen_messages = {},
     seed = options.seed or (options.virtual_time and 0 or random.seed()),
   }, Runtime)
 end
@@ -467,17 +467,19 @@ local function patience(self)
   return least < math.huge and math.min(least, LONGEST_TURN) or nil
 end
 
--- The loop is at work from here to the end of a block, however that ends.
+-- The loop is at work from here to the end of a block, however that ends. Nobody has it turn while it
+-- does: a run in the middle of being driven would be driven again.
 local AtWork = {}
 
 function AtWork.__close(at_work)
   local self = at_work.runtime
-  self.depth = self.depth - 1
-  if self.closing and self.depth == 0 then self:close() end
+  self.at_work = false
+  if self.closing then self:close() end
 end
 
 local function work(self)
-  self.depth = self.depth + 1
+  if self.at_work then error("the loop is at work already: an agent waits with orchlua.sleep, ask, exec or http", 3) end
+  self.at_work = true
   return setmetatable({ runtime = self }, AtWork)
 end
 
@@ -588,7 +590,7 @@ end
 --- agent, a handler or `on_record` it takes place when the loop has been left, which it is soon.
 function Runtime:close()
   if self.closed then return end
-  if self.depth > 0 then
+  if self.at_work then
     self.closing = true
     return
   end

@@ -10,6 +10,7 @@ return { agents = {
   broken = function() error("out of order", 0) end,
   slow = function() orchlua.sleep(30) return "late" end,
   cat = { exec = { "cat" } },
+  o = function() error("out of order", 0) end,
 } }
 ]]
 
@@ -38,6 +39,14 @@ describe("orchlua FILE", function()
   it("says nothing on standard error with --quiet, but errors", function()
     assert.equal("", run('EVENT agent:status {a: 1} AS x', "--quiet").err)
     assert.matches("error: no", run('FAIL "no"', "--quiet").err)
+  end)
+
+  it("says which agent has failed, whatever its name", function()
+    local ask = 'EVENT completion:async {agent_id: "%s", prompt: ""} AS r\nRETURN r'
+    assert.matches("error: agent `o`: out of order\n", run(ask:format "o").err)
+    assert.matches("error: no agent `x` in", run(ask:format "x").err)
+    assert.matches("error: pattern pipeline: the parameter", run("EVENT pattern:pipeline {} AS r\nRETURN r").err)
+    assert.matches("error: pattern consensus: `rule` is", run('EVENT pattern:consensus {participants: ["o"], proposal: "", rule: 0.1} AS r\nRETURN r').err)
   end)
 
   it("prints one object with --output json", function()

@@ -288,6 +288,13 @@ describe("with a store, orchlua", function()
     assert.matches("one/1 +completed", r.out)
   end)
 
+  it("tells the branch of a request that a resume sends again", function()
+    write("p.dsl", 'PARALLEL:\n  BRANCH left:\n    EVENT completion:async {agent_id: "broken", prompt: "", on_error: "raise"} AS r\n')
+    assert.equal(1, run("p.dsl --run-id b --quiet").status)
+    write("mended", "")
+    assert.matches('"type":"completion:async","agent_id":"broken","branch":"left"', run("resume b --output events --quiet").out)
+  end)
+
   it("writes each line of --output events again after a resume, with the same seq", function()
     write("p.dsl", 'EVENT completion:async {agent_id: "a", prompt: "1"} AS a\nTRACK {t: TIMESTAMP()}\nEVENT completion:async {agent_id: "slow", prompt: "2"} AS b\nRETURN b.output\n')
     local r = shell "$O p.dsl --run-id e --output events --quiet >first & pid=$!; sleep 0.3; kill -9 $pid; wait $pid; $O resume e --output events --quiet >second"

@@ -43,6 +43,11 @@ EVENT state:entity:get {type: "note", id: "k"} AS e
 RETURN [e.properties, data]
 ]])
   end)
+
+  it("that PERSIST makes have properties, an object", function()
+    assert.equal("{}", run.text 'PERSIST note {key: "k"}\nEVENT state:entity:get {type: "note", id: "k"} AS e\nRETURN e.properties')
+    assert.equal("`data` of PERSIST is an object", run.failure 'PERSIST note {key: "k", data: [1]}'.message)
+  end)
 end)
 
 describe("events of the configuration", function()

@@ -87,6 +87,13 @@ describe("the size of an answer", function()
     assert.is_nil(run.result('EVENT completion:async {agent_id: "long", prompt: ""} AS r\nRETURN r', limited({ reply = 2000 }, agents)).error)
   end)
 
+  it("is limited for what a failure says, too", function()
+    local e = run.failure('EVENT completion:async {agent_id: "a", prompt: ""} AS r', { agents = { a = function() error(("é"):rep(2 * MIB), 0) end } })
+    assert.equal("agent", e.type)
+    assert.is_true(#e.message < MIB + 8)
+    assert.is_truthy(utf8.len(e.message))
+  end)
+
   it("of a program is limited by what is less, its own `max_reply` or the run's limit", function()
     local function message(reply, max_reply)
       return caught('EVENT completion:async {agent_id: "p", prompt: ""} AS r', { reply = reply },

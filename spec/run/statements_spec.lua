@@ -101,6 +101,14 @@ describe("SWITCH", function()
     assert.equal("list", text(program, { input = { x = { 1 } } }))
     assert.equal("other", text(program, { input = { x = "2" } }))
   end)
+
+  it("that cannot compare its values is an error of the CASE, which a TRY around takes", function()
+    local cycles = "STATE a = {}\nUPDATE a.x = a\nSTATE b = {}\nUPDATE b.x = b\n"
+    local program = cycles .. 'TRY:\n  SWITCH a:\n    CASE 1, b: RETURN "same"\nCATCH e:\n  RETURN "{{e.type}} {{e.line}} {{e.message}}"'
+    assert.equal("type 7 values nested more than 1000 deep cannot be compared", text(program))
+    local e = run.failure(cycles .. "SWITCH a:\n  CASE 1, b: STATE c = 1")
+    assert.same({ "type", 6, 11 }, { e.type, e.line, e.column })
+  end)
 end)
 
 describe("names", function()

@@ -174,6 +174,12 @@ describe("objects", function()
     assert.equal("`o.review` is null, so `.vote` cannot be read", e.message)
     assert.equal("null", eval("o.review?.vote", "STATE o = {}"))
     assert.equal("null", eval("o.review?.vote.more", "STATE o = {}"))
+    assert.equal("null", eval("o?.a?.b.c[1].length", "STATE o = {a: null}"))
+    for chain, message in pairs {
+      ["o?.a.b"] = "`o?.a` is null, so `.b` cannot be read", ["o?.a[0]"] = "`o?.a` is null, so an element of it cannot be read",
+    } do
+      assert.equal(message, err(chain, "STATE o = {a: null}").message)
+    end
     assert.equal("null", eval('s.rep', 'STATE s = "x"'))
   end)
 

@@ -10,6 +10,12 @@ local function place(diagnostic)
   return ("%s:%d:%d: "):format(diagnostic.file or "program", diagnostic.line, diagnostic.column or 1)
 end
 
+-- Says who failed, when the message does not; a pattern's own is about what it was given.
+local function with_agent(message, agent)
+  if not agent or agent:find "^pattern:" or message:find("`" .. agent .. "`", 1, true) then return message end
+  return ("agent `%s`: %s"):format(agent, message)
+end
+
 --- One error or warning as text, without a line end behind it.
 ---@param diagnostic table   `{message, line, column, file, excerpt, hint, severity}`
 ---@param paint fun(colour: string, text: string): string
@@ -17,9 +23,7 @@ end
 function M.text(diagnostic, paint)
   local warning = diagnostic.severity == "warning"
   local label = warning and paint("yellow", "warning: ") or paint("red", "error: ")
-  local message = diagnostic.message
-  local agent = diagnostic.agent_id
-  if agent and not message:find(agent, 1, true) then message = ("agent `%s`: %s"):format(agent, message) end
+  local message = with_agent(diagnostic.message, diagnostic.agent_id)
   message = message:gsub("[%z\1-\9\11-\31\127]", "·"):gsub("\194[\128-\159]", "·"):gsub("\n", "\n    ")
   local lines = { paint("bold", place(diagnostic)) .. label .. message }
   if diagnostic.excerpt then

@@ -140,9 +140,9 @@ local function try_failed(self, err)
 end
 
 -- The answer is not of the shape that was asked for: the agent is told so, once.
-local function ask_again(self, text, message)
+local function ask_again(self, text, problem, message)
   if self.request.asked_again then
-    return finish(self, nil, errors.new("schema", ("the reply of `%s` does not fit its schema: %s"):format(self.request.agent_id, message)))
+    return finish(self, nil, errors.new("schema", ("the reply of `%s` does not fit its schema: %s"):format(self.request.agent_id, problem)))
   end
   cancel(self, "try")
   self.before = self.before + 1
@@ -152,8 +152,8 @@ end
 local function answered(self, result)
   local schema = self.request.options.schema
   if schema then
-    local text, message = reply.misfit(schema, result)
-    if message then return ask_again(self, text, message) end
+    local text, problem, message = reply.misfit(schema, result)
+    if problem then return ask_again(self, text, problem, message) end
   end
   finish(self, result)
 end

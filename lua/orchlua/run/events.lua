@@ -27,14 +27,13 @@ local NO_DATA = {}
 
 -- Requests ---------------------------------------------------------------------------
 
--- Sends a question to an agent: what a try of a model may take is reserved before.
-local function ask(run, branch, asked)
+-- Before a question is sent, what a try of a model may take is reserved.
+local function reserve(run, asked)
   local terms, usage = run.terms[asked.agent_id], run.usage
   if terms == nil then terms = models.terms(run, asked.agent_id) end
   if terms then models.prepare(run, asked, terms) end
   if terms or run.budgets then budget.open(run, asked) else usage.calls = usage.calls + 1 end
   usage.requests = usage.requests + 1
-  return send(run, branch, asked)
 end
 
 local function limits_of(data)
@@ -44,20 +43,27 @@ local function limits_of(data)
   return allotted
 end
 
--- Sends the request for a sub-run, which gets its share of what is left.
-local function start_run(run, branch, asked)
+-- A sub-run gets its share of what is left.
+local function reserve_run(run, asked)
   asked.allotted = budget.allotment(run, limits_of(asked.data))
   budget.open_run(run, asked)
-  return send(run, branch, asked)
+end
+
+local function reserve_for(run, asked)
+  if asked.kind == "agent" then return reserve(run, asked) end
+  if asked.kind == "run" then return reserve_run(run, asked) end
 end
 
 --- Sends a request that failed again, as it was evaluated, under a new number.
 function M.send_again(run, branch, failed)
   if failed.kind == "pattern" then return M.call_pattern(run, branch, failed.site, failed.agent_id, failed.data) end
   local asked = requests.renewed(run, failed)
-  local ok, refused = pcall(asked.kind == "agent" and ask or asked.kind == "run" and start_run or send, run, branch, asked)
+  local ok, refused = pcall(reserve_for, run, asked)
   if not ok then return run:throw(branch, refused, failed.site, failed) end
-  run:publish(asked.name or "completion:async", { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data })
+  run:publish(asked.name or "completion:async", {
+    request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = asked.data, branch = branch.label,
+  })
+  send(run, branch, asked)
 end
 
 local function object(data, name)
@@ -84,6 +90,7 @@ local function answer(run, branch, site, result)
   end
 end
 
+-- Tells of a request that is about to be sent: whoever answers it at once is heard after that.
 local function tell(run, name, asked, data)
   if name ~= "completion:async" then asked.name = name end
   run:publish(name, run.telling and { request_id = asked.key, agent_id = asked.kind == "agent" and asked.agent_id or nil, data = data })
@@ -113,8 +120,10 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   if run.alone and agent.plain and run.rows_left > 0 and #data == 2 and data.prompt ~= nil and run.program.sites[site].awaited then
     return at_once.ask(run, branch, site, agent, agent_id, prompt, data)
   end
-  local asked = ask(run, branch, new_request(run, branch, site, "agent", agent_id, prompt, data))
+  local asked = new_request(run, branch, site, "agent", agent_id, prompt, data)
+  reserve(run, asked)
   if run.telling then tell(run, name, asked, data) else run.seq = run.seq + 1 end
+  send(run, branch, asked)
 end
 
 local function announce(run, branch, site, name, data)
@@ -156,12 +165,11 @@ local function entity_event(action)
     local type_name = data.type ~= nil and data.type ~= null and value.text(data.type) or "orchestration"
     local id = action ~= "query" and entity_id(data, name) or nil
     local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
-    if action == "replace" then parts.properties = data.properties or null end
     local asked = new_request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
     asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
-    send(run, branch, asked)
     tell(run, name, asked, data)
+    send(run, branch, asked)
   end
 end
 
@@ -175,8 +183,9 @@ builtin["orchestration:run"] = function(run, branch, site, name, data)
   local input = entity_part(data, "input", name) or value.object {}
   local asked = new_request(run, branch, site, "run", file, nil, data)
   asked.file, asked.input, asked.quiet = file, input, true
-  start_run(run, branch, asked)
+  reserve_run(run, asked)
   tell(run, name, asked, data)
+  send(run, branch, asked)
 end
 
 builtin["orchestration:request_termination"] = function(run, branch, site, name, data)
@@ -205,7 +214,9 @@ local function handled(run, branch, site, name, data, handler)
   local asked = new_request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
     is_object and data or NO_DATA, handler.kind ~= "lua")
   asked.data, asked.quiet = data, handler.kind == "lua"
-  tell(run, name, (handler.agent and ask or send)(run, branch, asked), data)
+  if handler.agent then reserve(run, asked) end
+  tell(run, name, asked, data)
+  send(run, branch, asked)
 end
 
 --- Calls a pattern: a request that the run answers itself, when the pattern's code has returned.

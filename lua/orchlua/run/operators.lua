@@ -264,6 +264,7 @@ function M.persist(run, site, entity_kind, data)
   if kind(data) ~= "object" or data.key == nil or data.key == null then
     errors.raise("type", "PERSIST takes {key: …, data: …}")
   end
+  if data.data ~= nil and data.data ~= null and kind(data.data) ~= "object" then errors.raise("type", "`data` of PERSIST is an object") end
   run:emit(site, "state:entity:replace", value.object {
     "type", "id", "properties", type = value.text(entity_kind), id = value.text(data.key), properties = data.data or null,
   })

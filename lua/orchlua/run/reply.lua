@@ -94,13 +94,14 @@ local function text_for_schema(answer) return M.text(answer) or "" end
 ---@param schema any
 ---@param answer any
 ---@return string text
----@return string? message   to the agent, when it is not: what is wrong, and what to do
+---@return string? problem   when it is not: what is wrong
+---@return string? message   to the agent then: what is wrong, and what to do
 function M.misfit(schema, answer)
   local text = text_for_schema(answer)
   local decoded = any_value(text)
   local problem = decoded == nil and "the reply is no JSON" or schemas.check(schema, decoded)
   if not problem then return text end
-  return text, ("That does not fit: %s. Answer again, with JSON alone, which fits this JSON schema:\n%s"):format(problem, json.encode(schema))
+  return text, problem, ("That does not fit: %s. Answer again, with JSON alone, which fits this JSON schema:\n%s"):format(problem, json.encode(schema))
 end
 
 --- The text that an answer is: what it is to a program is decided by the text alone.
@@ -123,9 +124,13 @@ local function value_text(answer)
   return json.encode(converted)
 end
 
+-- Bytes that are kept of an error's message, whoever raised it.
+local MESSAGE = 1024 * 1024
+
 -- What is kept of an error: the fields that a program or a person can see.
 local function kept(err)
-  return errors.new(err.type, err.message, { status = err.status, hint = err.hint, fields = err.fields })
+  local message = #err.message <= MESSAGE and err.message or value.utf8(err.message:sub(1, MESSAGE)) .. "…"
+  return errors.new(err.type, message, { status = err.status, hint = err.hint, fields = err.fields })
 end
 
 local function not_a_value(asked, message)

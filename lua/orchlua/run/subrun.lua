@@ -30,7 +30,8 @@ local function answer_of(request, status, result, err, duration, usage)
   local took = usage and budget.of_sub_run(usage)
   if status == "completed" then return { value = result, duration = duration, usage = took } end
   if status == "stopped" then return nil end
-  return { error = errors.new(err.type, ("%s: %s"):format(request.file, err.message), { status = err.status }), duration = duration, usage = took }
+  local place = err.line and ("%s:%d"):format(request.file, err.line) or request.file
+  return { error = errors.new(err.type, place .. ": " .. err.message, { status = err.status }), duration = duration, usage = took }
 end
 
 local function start(runtime, parent, request, depth)
@@ -42,7 +43,7 @@ local function start(runtime, parent, request, depth)
     budget = request.allotted, fronts = parent.fronts,
   })
   if child then return child end
-  err.hint = "give it in `input` of orchestration:run"
+  err.hint = err.hint and "give it in `input` of orchestration:run"
   return nil, err
 end
 

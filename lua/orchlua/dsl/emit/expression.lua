@@ -144,20 +144,10 @@ end
 
 -- Fields and elements --------------------------------------------------------------------
 
--- `a?.b`, and what follows it in the same chain, gives null on null. The links of a
--- chain ask from the inside out, so that each finds the answer of the one before.
-local function optional(node)
-  if node.in_optional == nil then
-    node.in_optional = node.optional or walk.link[node.object.tag] and optional(node.object) or false
-  end
-  return node.in_optional
-end
-
---- Runs `compile()` unless `object` is null and the chain is an optional one.
-function Writer:unless_null(node, object, compile)
-  if not optional(node) then return compile() end
+-- A link behind a `?.`: null, and not looked at, when the chain was cut short there.
+local function unless_cut(self, cut, compile)
   local result = self:let(self:helper "null")
-  local close = self:open(("if %s ~= %s then"):format(object, self:helper "null"))
+  local close = self:open(("if not %s then"):format(cut))
   self.marked = nil
   self:put(("%s = %s"):format(result, (compile())))
   close()
@@ -226,17 +216,23 @@ end
 
 local links = { Field = field, Index = index, Method = method }
 
--- A chain `a.b[c].d()`, which may have thousands of links.
+-- A chain `a.b[c].d()`, which may have thousands of links. On null `?.` gives null, and cuts short what follows it.
 local function chain(self, node)
   local start, list = walk.links(node)
   local code, kind, nullable = self:value(start)
   -- A constant cannot be indexed in Lua's syntax; a name and a temporary can.
   if simple[start.tag] and start.tag ~= "Name" then code = self:let(code) end
+  local cut
   for _, link in ipairs(list) do
     local object, object_kind, object_nullable = code, kind, nullable
-    code, kind, nullable = self:unless_null(link, object, function()
-      return links[link.tag](self, link, object, object_kind, object_nullable)
-    end)
+    local function compile() return links[link.tag](self, link, object, object_kind, object_nullable) end
+    -- One cut short before stands at null here too.
+    if link.optional then cut = self:let(("%s == %s"):format(object, self:helper "null")) end
+    if cut then
+      code, kind, nullable = unless_cut(self, cut, compile)
+    else
+      code, kind, nullable = compile()
+    end
   end
   return code, kind, nullable
 end

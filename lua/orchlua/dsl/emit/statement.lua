@@ -255,6 +255,8 @@ end
 
 function statement.Continue(self) control.leave_loop(self, "again") end
 
+local scalar = { string = true, number = true, boolean = true, null = true }
+
 function statement.Switch(self, node)
   local done, labels = self:label(), {}
   local close = self:open()
@@ -264,7 +266,8 @@ function statement.Switch(self, node)
     for _, expected in ipairs(case.values) do
       local inner = self:open()
       self:move(expected.pos)
-      local code = self:value(expected)
+      local code, kind = self:value(expected)
+      if not scalar[kind] then self:mark(expected) end
       self:put(("if %s == %s or %s(%s, %s) then goto %s end"):format(subject, code, self:helper "equal", subject, code, labels[i]))
       inner()
     end
@@ -309,8 +312,6 @@ local function flow_sites(self, node)
     send = self:site(node, { awaited = false, raises = false }), wait = self:site(node, { await = true }),
   }
 end
-
-local scalar = { string = true, number = true, boolean = true, null = true }
 
 -- What is known of an event's data: nobody else holds it when it is `fresh`, and `flat` holds no other value either.
 local function freshness(data)
