@@ -1,4 +1,4 @@
-/* libcurl and libuv together: libcurl's multi interface tells which sockets and which time it waits for, libuv waits for them.
+/* How libcurl and libuv work together: libcurl's multi interface tells which sockets and which time it waits for, libuv waits for them.
  * The more connections a multi handle has, the longer libcurl looks for one: so requests are spread over lanes, each with a
  * multi handle and connections of its own. A request goes into the first lane with room: few requests share few connections. */
 #include "web.h"

@@ -265,6 +265,7 @@ describe("with a store, orchlua", function()
     local at_once = queries.DUE_AT_ONCE
     write("p.dsl", "WAIT 0.01\nRETURN 1\n")
     for i = 1, 7 do run(("p.dsl --run-id r%d --until-parked --quiet"):format(i)) end
+    shell "sleep 0.1"
     queries.DUE_AT_ONCE = 3
     local status = resume.main { all = true, store = folder .. "/s.db", output = "text", quiet = true }
     queries.DUE_AT_ONCE = at_once
