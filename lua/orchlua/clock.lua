@@ -5,19 +5,21 @@
 
 local M = {}
 
----@class orchlua.Due      something due; set `dead` to call it off
----@field time number        seconds on the clock's own scale
----@field class integer      at equal times the lower class goes first
----@field order integer      then the one created first
----@field call? fun()
----@field dead? boolean
+-- Something due is an array of these, since very many may wait at once: seconds on the clock's own scale;
+-- what goes first at equal times; what is called, or false when that is over or called off; and with what.
+local TIME <const>, ORDER <const>, CALL <const>, FIRST <const>, SECOND <const> = 1, 2, 3, 4, 5
+
+---@alias orchlua.Due any[]
 
 ---@class orchlua.Clock
 local Clock = {}
 Clock.__index = Clock
 
---- What is due at equal times goes in this order.
+--- What is due at equal times goes in this order, and in one of these what was created first.
 M.REPLY, M.TIMER = 0, 1
+
+-- The class is above all numbers of things in an order.
+local CLASS <const> = 1 << 56
 
 -- 2000-01-01T00:00:00Z, where virtual time starts, in seconds since the epoch.
 local VIRTUAL_START = 946684800
@@ -43,24 +45,22 @@ function Clock:scale()
   return self.virtual and self.time_now or self.loop:now()
 end
 
--- Which of two things that are due at the same time goes first.
-local function goes_before(a, b)
-  if a.class ~= b.class then return a.class < b.class end
-  return a.order < b.order
-end
-
 local function sift_up(heap, i)
   local item = heap[i]
-  local time = item.time
+  local time = item[TIME]
   while i > 1 do
     local above = i // 2
     local parent = heap[above]
-    local other = parent.time
-    if other < time or other == time and not goes_before(item, parent) then break end
+    local other = parent[TIME]
+    if other < time or other == time and parent[ORDER] < item[ORDER] then break end
     heap[i] = parent
     i = above
   end
   heap[i] = item
+end
+
+local function goes_before(a, b)
+  return a[TIME] < b[TIME] or a[TIME] == b[TIME] and a[ORDER] < b[ORDER]
 end
 
 -- The child of a place that is due first, and where it stands; nil when it has none.
@@ -69,15 +69,14 @@ local function first_child(heap, i, size)
   local child = heap[at]
   if at >= size then return child, at end
   local other = heap[at + 1]
-  if other.time < child.time or other.time == child.time and goes_before(other, child) then return other, at + 1 end
+  if goes_before(other, child) then return other, at + 1 end
   return child, at
 end
 
 local function sift_down(heap, i)
   local item, size = heap[i], #heap
-  local time = item.time
   local child, at = first_child(heap, i, size)
-  while child and (child.time < time or child.time == time and goes_before(child, item)) do
+  while child and goes_before(child, item) do
     heap[i] = child
     i = at
     child, at = first_child(heap, i, size)
@@ -98,7 +97,7 @@ end
 local function compact(self)
   local heap = {}
   for _, due in ipairs(self.heap) do
-    if not due.dead then
+    if due[CALL] then
       heap[#heap + 1] = due
       sift_up(heap, #heap)
     end
@@ -106,14 +105,16 @@ local function compact(self)
   self.heap, self.dead = heap, 0
 end
 
---- Calls `call()` in `seconds`.
+--- Calls `call(first, second)` in `seconds`.
 ---@param seconds number
 ---@param class integer   `REPLY` or `TIMER`
----@param call fun()
+---@param call fun(first: any, second: any)
+---@param first? any
+---@param second? any
 ---@return orchlua.Due
-function Clock:after(seconds, class, call)
+function Clock:after(seconds, class, call, first, second)
   self.count = self.count + 1
-  local due = { time = self:scale() + seconds, class = class, order = self.count, call = call }
+  local due = { self:scale() + seconds, class * CLASS + self.count, call, first, second }
   local heap = self.heap
   heap[#heap + 1] = due
   sift_up(heap, #heap)
@@ -122,8 +123,8 @@ end
 
 --- Calls something off; what it would have called is let go at once.
 function Clock:cancel(due)
-  if due.dead then return end
-  due.dead, due.call = true, nil
+  if not due[CALL] then return end
+  due[CALL], due[FIRST], due[SECOND] = false, nil, nil
   self.dead = (self.dead or 0) + 1
   if self.dead > 1000 and self.dead > #self.heap // 2 then compact(self) end
 end
@@ -131,11 +132,19 @@ end
 -- The next thing due, with the dead in front of it gone.
 local function head(self)
   local heap = self.heap
-  while heap[1] and heap[1].dead do
+  while heap[1] and not heap[1][CALL] do
     pop(heap)
     self.dead = self.dead - 1
   end
   return heap[1]
+end
+
+-- Calls the next thing due.
+local function call_head(self)
+  local due = pop(self.heap)
+  local call = due[CALL]
+  due[CALL] = false
+  call(due[FIRST], due[SECOND])
 end
 
 --- Seconds until the next thing is due; nil when nothing is.
@@ -143,8 +152,8 @@ end
 function Clock:next()
   local due = head(self)
   if not due then return nil end
-  if self.virtual then return self.held > 0 and due.time > self.time_now and math.huge or 0 end
-  return math.max(0, due.time - self:scale())
+  if self.virtual then return self.held > 0 and due[TIME] > self.time_now and math.huge or 0 end
+  return math.max(0, due[TIME] - self:scale())
 end
 
 --- Calls what is due: on the real clock all that is, on the virtual one the next
@@ -154,19 +163,17 @@ function Clock:fire()
   local due = head(self)
   if not due then return false end
   if self.virtual then
-    if due.time > self.time_now then
+    if due[TIME] > self.time_now then
       if self.held > 0 then return false end
-      self.time_now = due.time
+      self.time_now = due[TIME]
     end
-    pop(self.heap).dead = true
-    due.call()
+    call_head(self)
     return true
   end
   local now, called = self:scale(), false
-  while due and due.time <= now do
-    pop(self.heap).dead = true
+  while due and due[TIME] <= now do
+    call_head(self)
     called = true
-    due.call()
     due = head(self)
   end
   return called

@@ -8,6 +8,7 @@
 local arrivals = require "orchlua.run.arrivals"
 local at_once = require "orchlua.run.at_once"
 local budget = require "orchlua.run.budget"
+local clock = require "orchlua.clock"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
@@ -63,7 +64,8 @@ local UNCHANGED = {
 ---  a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
 ---@return table kind
 function M.kind(common)
-  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil }
+  -- `on_clock`: what is due on the clock, by the wait that it ends.
+  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil, on_clock = {} }
   for name, field in pairs(UNCHANGED) do index[name] = field end
   for name, method in pairs(Run) do index[name] = method end
   for name, field in pairs(common) do index[name] = field end
@@ -79,17 +81,11 @@ function M.new(kind, options)
     id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, config = options.config,
     limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0, outages = {},
     allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {},
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, flows = {}, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, flows = {}, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {},
     usage = budget.nothing(), terms = {}, slice = math.min(SLICE, options.limits.steps),
   }, kind)
   self.on_error = function(raised) return failure.handle(self, raised) end
   return self
-end
-
---- Calls off every timer on the clock, before the run leaves memory.
-function Run:disarm()
-  for _, due in pairs(self.due) do self.clock:cancel(due) end
-  self.due = {}
 end
 
 --- From now on what the run learns is kept for a replay, by `at_rest(run, row)`.
@@ -333,20 +329,32 @@ function Run:set_timer(wait, whom, seconds)
   if not self.replay then self:arm(wait, seconds) end
 end
 
+-- The time of a wait is over.
+local function over(self, wait)
+  self.on_clock[wait] = nil
+  self:deliver { kind = "timer", wait = wait.number }
+end
+
 --- Sets the clock for a wait.
 function Run:arm(wait, seconds)
-  self.due[wait.number] = self.clock:after(seconds, 1, function()
-    self.due[wait.number] = nil
-    self:deliver { kind = "timer", wait = wait.number }
-  end)
+  self.on_clock[wait] = self.clock:after(seconds, clock.TIMER, over, self, wait)
+end
+
+local function disarm(self, wait)
+  local due = self.on_clock[wait]
+  if due then self.clock:cancel(due) end
+  self.on_clock[wait] = nil
 end
 
 --- Calls a wait's timer off.
 function Run:call_off(wait)
   self.timers[wait.number] = nil
-  local due = self.due[wait.number]
-  if due then self.clock:cancel(due) end
-  self.due[wait.number] = nil
+  disarm(self, wait)
+end
+
+--- Takes every timer from the clock, before the run leaves memory.
+function Run:disarm()
+  for _, whom in pairs(self.timers) do disarm(self, whom.wait) end
 end
 
 -- The door -----------------------------------------------------------------------------
