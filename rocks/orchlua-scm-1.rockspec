@@ -166,6 +166,7 @@ build = {
     ["orchlua.run.models"] = "lua/orchlua/run/models.lua",
     ["orchlua.run.operations"] = "lua/orchlua/run/operations.lua",
     ["orchlua.run.operators"] = "lua/orchlua/run/operators.lua",
+    ["orchlua.run.own"] = "lua/orchlua/run/own.lua",
     ["orchlua.run.parallel"] = "lua/orchlua/run/parallel.lua",
     ["orchlua.run.reply"] = "lua/orchlua/run/reply.lua",
     ["orchlua.run.request"] = "lua/orchlua/run/request.lua",

@@ -3,6 +3,7 @@
 -- with. It is what the long way comes to (a request in the outbox, performed at rest; its answer a row,
 -- taken next), without the way there. A function that waits or fails is on the long way from there on.
 
+local own = require("orchlua.run.own").own
 local reply = require "orchlua.run.reply"
 local requests = require "orchlua.run.request"
 
@@ -31,7 +32,7 @@ end
 --- Asks a function: true and its reply, or nothing when the branch waits for it now.
 ---@param agent orchlua.Agent   a plain one
 function M.ask(run, branch, site, agent, agent_id, prompt, data)
-  local asked, usage, ceiling = request_of(run, branch, site, agent_id, prompt, data), run.usage, run.ceiling
+  local asked, usage, ceiling = request_of(run, branch, site, agent_id, prompt, data), own(run, "usage"), run.ceiling
   usage.calls, usage.requests = usage.calls + 1, usage.requests + 1
   run.seq, run.rows_left = run.seq + 1, run.rows_left - 1
   ceiling:leave(run)

@@ -11,6 +11,7 @@ local flow = require "orchlua.run.flow"
 local mailbox = require "orchlua.run.mailbox"
 local models = require "orchlua.run.models"
 local optimizer = require "orchlua.optimizer"
+local own = require("orchlua.run.own").own
 local patterns = require "orchlua.patterns"
 local at_once = require "orchlua.run.at_once"
 local reply = require "orchlua.run.reply"
@@ -29,7 +30,7 @@ local NO_DATA = {}
 
 -- Sends a question to an agent: what a try of a model may take is reserved before.
 local function ask(run, branch, asked)
-  local terms, usage = run.terms[asked.agent_id], run.usage
+  local terms, usage = run.terms[asked.agent_id], own(run, "usage")
   if terms == nil then terms = models.terms(run, asked.agent_id) end
   if terms then models.prepare(run, asked, terms) end
   if terms or run.budgets then budget.open(run, asked) else usage.calls = usage.calls + 1 end
@@ -101,7 +102,7 @@ local function allowed_agent(run, agent_id)
   local allowed, rule = config.allows_agent(run.config, agent_id)
   if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
   local agent = run.ask_at_once and run.find_agent(agent_id) or ANY
-  run.allowed[agent_id] = agent
+  own(run, "allowed")[agent_id] = agent
   return agent
 end
 
@@ -128,9 +129,8 @@ local function unknown(run, branch, site, name, data)
   if run.program.sites[site].awaited then
     errors.raise("event", ("nothing answers the event `%s`"):format(name), { hint = "name it in the configuration's `events`, or leave out AS" })
   end
-  run.unknown_events = run.unknown_events or {}
   if not run.unknown_events[name] then
-    run.unknown_events[name] = true
+    own(run, "unknown_events")[name] = true
     run:publish("warning", { message = ("no configuration knows the event `%s`: it is recorded and published, nothing more"):format(name) })
   end
   announce(run, branch, site, name, data)
@@ -256,7 +256,7 @@ function M.raise(run, branch, site, name, data)
   local action = run.actions[name]
   if not action then
     action = action_for(run, name)
-    run.actions[name] = action
+    own(run, "actions")[name] = action
   end
   return action(run, branch, site, name, data)
 end

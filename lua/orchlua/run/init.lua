@@ -17,6 +17,7 @@ local flow = require "orchlua.run.flow"
 local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
 local operations = require "orchlua.run.operations"
+local own = require "orchlua.run.own"
 local parallel = require "orchlua.run.parallel"
 local random = require "orchlua.random"
 local reply = require "orchlua.run.reply"
@@ -40,7 +41,7 @@ local ROWS_AT_ONCE = 64
 ---@field unit table
 ---@field frame table       plain data: `[1]` the pc, `[2]` the frame around, names by key
 ---@field parent? orchlua.Branch
----@field home table        the mailbox of what it sends: an iteration's own, or the run's
+---@field home? table       the mailbox of what it sends, once it has been asked for: `mailbox.of`
 ---@field site? integer     where it waits
 ---@field wait? table       what it waits for
 ---@field children? table   the PARALLEL it is in
@@ -67,6 +68,7 @@ function M.kind(common)
   -- `on_clock`: what is due on the clock, by the wait that it ends.
   local index = { telling = common.listener ~= nil, recording = common.listener ~= nil, on_clock = {} }
   for name, field in pairs(UNCHANGED) do index[name] = field end
+  for name, field in pairs(own.shared) do index[name] = field end
   for name, method in pairs(Run) do index[name] = method end
   for name, field in pairs(common) do index[name] = field end
   return { __index = index }
@@ -79,10 +81,9 @@ end
 function M.new(kind, options)
   local self = setmetatable({
     id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, config = options.config,
-    limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0, outages = {},
-    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {},
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, flows = {}, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {},
-    usage = budget.nothing(), terms = {}, slice = math.min(SLICE, options.limits.steps),
+    limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0,
+    ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {},
+    arrivals = {}, arrivals_first = 1, arrivals_last = 0, slice = math.min(SLICE, options.limits.steps),
   }, kind)
   self.on_error = function(raised) return failure.handle(self, raised) end
   return self
@@ -102,11 +103,9 @@ end
 ---@return orchlua.Branch
 function Run:branch(unit, parent)
   self.branch_count, self.alone = self.branch_count + 1, false
-  local frame = { 0, parent and parent.frame or nil }
+  local frame = parent and { 0, parent.frame } or { 0 }
   for _, key in ipairs(unit.names) do frame[key] = null end
   local branch = { id = self.branch_count, unit = unit, frame = frame, parent = parent }
-  branch.home = parent and parent.home or self.mailbox
-  if unit.kind == "iteration" then branch.home = mailbox.new(branch.home) end
   self.branches[branch.id] = branch
   self.branch_total = self.branch_total + 1
   return branch
@@ -323,7 +322,7 @@ function Run:set_timer(wait, whom, seconds)
   self.wait_count = self.wait_count + 1
   wait.number = self.wait_count
   if not seconds then return end
-  self.timers[wait.number] = whom
+  own.own(self, "timers")[wait.number] = whom
   wait.seconds = seconds
   if self.keeps then wait.at = self:now() + seconds end
   if not self.replay then self:arm(wait, seconds) end
@@ -522,7 +521,7 @@ function Run:finish()
   for _, branch in pairs(self.branches) do
     if branch.wait then self:forget_wait(branch) end
   end
-  self.branches, self.branch_total, self.waiters, self.ready, self.ready_first, self.ready_last, self.awake = {}, 0, {}, {}, 1, 0, false
+  self.branches, self.branch_total, self.waiters, self.ready, self.ready_first, self.ready_last, self.awake = {}, 0, nil, {}, 1, 0, false
   self.status, self.result, self.error = how.status, how.result, how.error
   local ended = self:learned(function() return self.clock:now() end)
   self.duration = math.floor(math.max(0, ended - self.started) * 1e6 + 0.5) / 1e6

@@ -6,6 +6,7 @@
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local own = require("orchlua.run.own").own
 local reply = require "orchlua.run.reply"
 
 local value = core.value
@@ -21,6 +22,27 @@ local M = {}
 --- A mailbox inside `outer`.
 function M.new(outer)
   return { outer = outer, messages = {}, outstanding = 0 }
+end
+
+-- The mailbox of the run itself.
+local function of_run(run)
+  local home = run.mailbox or M.new()
+  run.mailbox = home
+  return home
+end
+
+--- The mailbox of a branch, which is made when the branch first needs one: a parallel iteration's own, or that of
+--- the branch around it.
+---@param run orchlua.Run
+---@param branch orchlua.Branch
+---@return orchlua.Mailbox
+function M.of(run, branch)
+  local home = branch.home
+  if home then return home end
+  home = branch.parent and M.of(run, branch.parent) or of_run(run)
+  if branch.unit.kind == "iteration" then home = M.new(home) end
+  branch.home = home
+  return home
 end
 
 -- Matching ---------------------------------------------------------------------------
@@ -136,6 +158,7 @@ end
 ---@param seconds? number
 function M.await(run, branch, site, mode, from, seconds)
   local wait = { mail = true, mode = mode, from = names_of(mode, from) }
+  M.of(run, branch)
   branch.wait = wait
   local messages = try_take(run, branch)
   if messages then
@@ -145,7 +168,8 @@ function M.await(run, branch, site, mode, from, seconds)
   end
   branch.wait = nil
   run:await(branch, site, wait, seconds)
-  run.waiters[#run.waiters + 1] = branch
+  local waiters = own(run, "waiters")
+  waiters[#waiters + 1] = branch
 end
 
 --- A branch waits for messages no more.
@@ -182,7 +206,7 @@ end
 
 --- A signal from outside comes.
 function M.signal(run, name, signalled)
-  M.post(run, run.mailbox, { agent_id = name, signal = true, reply = reply.of_signal(run, name, signalled) })
+  M.post(run, of_run(run), { agent_id = name, signal = true, reply = reply.of_signal(run, name, signalled) })
 end
 
 local function pass_on_requests(run, home, outer)

@@ -4,6 +4,8 @@ local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local limits = require "orchlua.run.limits"
+local mailbox = require "orchlua.run.mailbox"
+local own = require("orchlua.run.own").own
 local schemas = require "orchlua.agents.schema"
 
 local null = core.value.null
@@ -92,7 +94,7 @@ function M.new(run, branch, site, kind, agent_id, prompt, data, replies)
   local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
+    site = site, home = branch.home or mailbox.of(run, branch), awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
     attempt = 1,
   }
 end
@@ -101,7 +103,7 @@ end
 function M.register(run, branch, asked)
   local number = asked.number
   run.request_count, run.request_total, run.alone = number, run.request_total + 1, false
-  run.requests[number] = asked
+  own(run, "requests")[number] = asked
   if branch == run.main then run.last, run.last_request = nil, number end
   if asked.awaited then
     branch.site, branch.wait = asked.site, asked

@@ -6,6 +6,7 @@
 local budget = require "orchlua.run.budget"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
+local own = require("orchlua.run.own").own
 local parallel = require "orchlua.run.parallel"
 
 local M = {}
@@ -100,7 +101,8 @@ end
 -- Time that nobody saw go by -------------------------------------------------------------
 
 local function pass_over(run, outage)
-  run.outages[#run.outages + 1] = { time = run.time, seconds = outage }
+  local outages = own(run, "outages")
+  outages[#outages + 1] = { time = run.time, seconds = outage }
   for _, whom in pairs(run.timers) do
     if whom.wait.mail and whom.wait.at then whom.wait.at = whom.wait.at + outage end
   end
@@ -120,7 +122,7 @@ end
 --- The row `resume`: `outage` are the seconds in which nobody drove the run. The agents are those
 --- of the configuration now; a budget that is given replaces the one given before.
 function M.resumed(run, row)
-  run.terms = {}
+  run.terms = nil
   if row.budget then budget.limit(run, "given", row.budget) end
   run:publish("run:resumed", { program = run.program.title or run.program.name })
   if run.request_total > 0 and row.outage > 0 then pass_over(run, row.outage) end

@@ -35,9 +35,10 @@ local function names_of(program)
   return program.snapshot_names, program.snapshot_things
 end
 
+-- What all runs share is none of a run's state.
 local function state_of(run)
   local state = {}
-  for _, name in ipairs(STATE) do state[name] = run[name] end
+  for _, name in ipairs(STATE) do state[name] = rawget(run, name) end
   return state
 end
 
@@ -63,11 +64,11 @@ local function read(run, bytes)
   local state, problem = core.snapshot.decode(bytes, select(2, names_of(run.program)))
   if not state then return errors.new("store", problem) end
   for _, name in ipairs(STATE) do run[name] = state[name] end
-  run.outbox, run.players = state.records, {}
+  run.outbox, run.players = state.records, nil
   run.branch_total = 0
   for _ in pairs(run.branches) do run.branch_total = run.branch_total + 1 end
   -- Snapshots of an older release know nothing of money.
-  run.terms, run.usage.calls = run.terms or {}, run.usage.calls or run.usage.requests
+  if state.usage then state.usage.calls = state.usage.calls or state.usage.requests end
   return flow.restore(run)
 end
 
