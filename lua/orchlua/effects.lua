@@ -128,7 +128,7 @@ end
 function effects.again(runtime, run, effect)
   local request = effect.request
   if request.kind ~= "entity" then return effects.request(runtime, run, request) end
-  local outcome, err = runtime.store:answered(run.lease, request)
+  local outcome, err = runtime.store:answered(run, request)
   if not outcome then return runtime:stop(run, err) end
   run:deliver(reply.row(run, request, outcome.value, outcome.error))
 end

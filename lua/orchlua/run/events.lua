@@ -99,7 +99,7 @@ local ANY = { plain = false }
 
 -- An agent that the policy allows; remembered, since runs ask the same ones again.
 local function allowed_agent(run, agent_id)
-  local allowed, rule = config.allows_agent(run.config, agent_id)
+  local allowed, rule = config.allows_agent(run.setting.config, agent_id)
   if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
   local agent = run.ask_at_once and run.find_agent(agent_id) or ANY
   own(run, "allowed")[agent_id] = agent
@@ -236,7 +236,7 @@ end
 
 -- What is done for an event of a name, where the policy allows it.
 local function action_for(run, name)
-  local allowed, rule = config.allows_event(run.config, name)
+  local allowed, rule = config.allows_event(run.setting.config, name)
   if not allowed then errors.raise("policy", ("the event `%s` is not allowed: %s"):format(name, rule)) end
   local handler = run.event_handler and run.event_handler(name)
   if handler and (not builtin[name] or name == "optimization:async") then

@@ -47,27 +47,39 @@ local ROWS_AT_ONCE = 64
 ---@field children? table   the PARALLEL it is in
 ---@field label? string
 
+---@class orchlua.Setting   where a run is at home
+---@field config table       as its front matter narrows it
+---@field folder string
+---@field fronts table[]     the front matter that it is under, the outermost first
+
 ---@class orchlua.Run
 local Run = {}
 
 -- What most runs never change: it is theirs by their kind, so that one that waits is small.
 local UNCHANGED = {
-  status = "running", keeps = false, request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
+  status = "running", request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
   caught = false, row = false, spare_row = false, readings = false, replay = false, current = false, operating = false,
   flow_count = 0, signal_count = 0, budgets = false, rows_left = 0, spare_request = false, alone = false, ask_at_once = false,
 }
 
+-- What a run with a journal has besides: its part of the batch and the one that is being committed, the number of its last
+-- row, what its rows weigh that no snapshot has, and how it stands as its own row in the store says.
+local UNCHANGED_IN_JOURNAL = {
+  part = false, writing = false, row_seq = 0, rows_bytes = 0, snapshot_bytes = 0, said = "running", due = false,
+}
+
 --- What the runs of one runtime have in common, and their methods: what `new` is given.
----@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, brief?: boolean, functions: table,
+---@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, keeps: boolean, brief?: boolean, functions: table,
 ---  patterns?: table, listener?: any, event_handler: fun(name): table?,
 ---  interrupted?: fun(): boolean, on_row: fun(run), at_rest: fun(run, row), ask_at_once: (fun(run, request, agent): string?, number?, number?)? }
----  `listener`: somebody wants records; `at_rest`: what a row led to is complete, and in the outbox; `ask_at_once`: asks
----  a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
+---  `keeps`: what a run learns is kept for a replay; `listener`: somebody wants records; `at_rest`: what a row led to is complete, and
+---  in the outbox; `ask_at_once`: asks a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
 ---@return table kind
 function M.kind(common)
   -- `on_clock`: what is due on the clock, by the wait that it ends.
-  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil, on_clock = {} }
+  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil or common.keeps, on_clock = {} }
   for name, field in pairs(UNCHANGED) do index[name] = field end
+  for name, field in pairs(UNCHANGED_IN_JOURNAL) do index[name] = field end
   for name, field in pairs(own.shared) do index[name] = field end
   for name, method in pairs(Run) do index[name] = method end
   for name, field in pairs(common) do index[name] = field end
@@ -76,22 +88,17 @@ end
 
 --- Makes a run that has not started.
 ---@param kind table   as `kind` gives it
----@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, config: table, limits: orchlua.Limits.Run }
+---@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, setting: orchlua.Setting, limits: orchlua.Limits.Run }
 ---@return orchlua.Run
 function M.new(kind, options)
   local self = setmetatable({
-    id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, config = options.config,
+    id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, setting = options.setting,
     limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0,
     ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {},
     arrivals = {}, arrivals_first = 1, arrivals_last = 0, slice = math.min(SLICE, options.limits.steps),
   }, kind)
   self.on_error = function(raised) return failure.handle(self, raised) end
   return self
-end
-
---- From now on what the run learns is kept for a replay, by `at_rest(run, row)`.
-function Run:keep(at_rest)
-  self.keeps, self.recording, self.at_rest = true, true, at_rest
 end
 
 --- Starts the main branch; the run is driven later.

@@ -179,7 +179,7 @@ function M.restore(run, snapshot, rows)
         run.id, row.seq, row.name, sent[row.request] or "nobody"), { hint = "the release or the configuration has changed what the program does" })
     end
   end
-  run.replay = false
+  run.replay = nil
 end
 
 return M
