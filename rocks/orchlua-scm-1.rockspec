@@ -173,6 +173,7 @@ build = {
     ["orchlua.run.revive"] = "lua/orchlua/run/revive.lua",
     ["orchlua.run.snapshot"] = "lua/orchlua/run/snapshot.lua",
     ["orchlua.run.subrun"] = "lua/orchlua/run/subrun.lua",
+    ["orchlua.run.work"] = "lua/orchlua/run/work.lua",
     ["orchlua.runtime"] = "lua/orchlua/runtime.lua",
     ["orchlua.secrecy"] = "lua/orchlua/secrecy.lua",
     ["orchlua.store.entities"] = "lua/orchlua/store/entities.lua",

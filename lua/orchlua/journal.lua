@@ -216,13 +216,13 @@ end
 --- into the batch.
 function Journal:at_rest(run, row)
   if run.replay then return end
-  local effects = part_of(run).effects
-  row.readings, run.readings = run.readings, false
+  local effects, work = part_of(run).effects, run.work
+  row.readings = work.readings
   append_taken(run, row)
-  local outbox = run.outbox
-  run.outbox = {}
+  local outbox = work.outbox
   for i = 1, #outbox do
     local effect = outbox[i]
+    outbox[i] = nil
     appended[effect.effect or "record"](run, effect)
     effects[#effects + 1] = effect
   end
@@ -331,13 +331,14 @@ function Journal:create(run, how)
     id = run.id, title = run.program.title or run.program.name, parent = how.parent, options = how.options, created = how.created,
   }, program_text(run.program))
   if not lease then return err end
-  self:keep(run, lease)
+  M.keep(run, lease)
   part_of(run).seed = how.seed -- which its first part alone has
 end
 
 --- Holds what a run has told and nobody has heard, until its next part has been committed.
+---@param run orchlua.Run
 ---@param records table[]
-function Journal:hold(run, records)
+function M.hold(run, records)
   part_of(run).effects = records
 end
 
@@ -354,7 +355,7 @@ end
 --- Puts a run under this journal: from here on it is its own lease.
 ---@param run orchlua.Run
 ---@param lease table   of the store, with what the journal knows of a run that was brought back
-function Journal:keep(run, lease)
+function M.keep(run, lease)
   for name, field in pairs(lease) do run[name] = field end
 end
 

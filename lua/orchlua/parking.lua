@@ -28,7 +28,7 @@ local function snapshot_is_current(run)
 end
 
 local function settled(run)
-  return run:parked() and not run.part and not run.writing and #run.outbox == 0
+  return run:parked() and not (run.work or run.part or run.writing)
 end
 
 -- The runs that have waited for a while, the longest first.

@@ -4,9 +4,11 @@
 local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local journal = require "orchlua.journal"
 local revive = require "orchlua.run.revive"
 local snapshot = require "orchlua.run.snapshot"
 local takeover = require "orchlua.takeover"
+local works = require "orchlua.run.work"
 
 local value = core.value
 
@@ -74,12 +76,13 @@ end
 
 local function go_on(runtime, run, found, limits)
   runtime:adopt(run)
-  local records = run.outbox
-  run.outbox = {}
+  local work = run.work
+  local records = work.outbox
+  work.outbox = {}
   for _, record in ipairs(records) do record.again = true end
   run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed,
     budget = limits }
-  runtime.journal:hold(run, records)
+  journal.hold(run, records)
 end
 
 --- Brings a run back that this process drives and had put away.
@@ -97,8 +100,9 @@ function M.wake(runtime, id, shell)
   if not program then return nil, err end
   local run, lease = restored(runtime, found, program, shell)
   if not run then return nil, lease end
-  run.outbox = {}
-  runtime.journal:keep(run, lease)
+  run.work.outbox = {}
+  works.put_down(run)
+  journal.keep(run, lease)
   runtime:adopt(run)
   runtime.alive = runtime.alive - 1
   revive.arm(run)
@@ -129,7 +133,7 @@ function M.run(runtime, id, options)
   found, err = runtime.store:take(id)
   if not found then return nil, err end
   local run, lease = taken_up(runtime, found)
-  if run then runtime.journal:keep(run, lease) end
+  if run then journal.keep(run, lease) end
   local refused = not run and lease or options.program and hand_over(runtime, run, options.program)
   if refused then
     runtime.store:release(found)

@@ -54,7 +54,7 @@ local function fail(run, request, err)
   if not errors.is(err) then error(err, 0) end
   run.requests[request.number] = nil
   run.request_total = run.request_total - 1
-  run.outbox[#run.outbox + 1] = { effect = "abandon", request = request }
+  run:want { effect = "abandon", request = request }
   events.answered(run, request, { error = err, attempts = request.attempt, duration = 0 })
 end
 
@@ -67,7 +67,7 @@ M["try"] = function(run, row)
   local ok, refused = pcall(budget.open, run, request)
   if not ok then return fail(run, request, refused) end
   request.attempt = row.attempt
-  run.outbox[#run.outbox + 1] = { effect = "try", request = request }
+  run:want { effect = "try", request = request }
 end
 
 -- A question inside an agent's call waits for its row to be kept, and for the budget.
@@ -75,7 +75,7 @@ function M.ask(run, row)
   local request = run.requests[row.request]
   if not request then return end
   local ok, refused = pcall(budget.ask, run, request, row)
-  run.outbox[#run.outbox + 1] = { effect = "ask", request = request, ask = row.ask, refused = not ok and refused or nil }
+  run:want { effect = "ask", request = request, ask = row.ask, refused = not ok and refused or nil }
 end
 
 function M.asked(run, row)

@@ -97,7 +97,8 @@ end
 function M.limit(run, whose, limits)
   local budgets = run.budgets or {}
   budgets[whose] = limits
-  run.budgets, run.alone = next(budgets) and budgets or false, false
+  run.budgets = next(budgets) and budgets or false
+  if run.work then run.work.alone = false end
 end
 
 -- What is left -----------------------------------------------------------------------------

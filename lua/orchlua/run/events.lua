@@ -11,7 +11,7 @@ local flow = require "orchlua.run.flow"
 local mailbox = require "orchlua.run.mailbox"
 local models = require "orchlua.run.models"
 local optimizer = require "orchlua.optimizer"
-local own = require("orchlua.run.own").own
+local owns = require "orchlua.run.own"
 local patterns = require "orchlua.patterns"
 local at_once = require "orchlua.run.at_once"
 local reply = require "orchlua.run.reply"
@@ -19,6 +19,7 @@ local requests = require "orchlua.run.request"
 
 local json, value = core.json, core.value
 local copy, null = value.copy, value.null
+local own, unspent = owns.own, owns.shared.usage
 local new_request, register, send = requests.new, requests.register, requests.send
 local type = type
 
@@ -30,7 +31,8 @@ local NO_DATA = {}
 
 -- Sends a question to an agent: what a try of a model may take is reserved before.
 local function ask(run, branch, asked)
-  local terms, usage = run.terms[asked.agent_id], own(run, "usage")
+  local terms, usage = run.terms[asked.agent_id], run.usage
+  if usage == unspent then usage = own(run, "usage") end
   if terms == nil then terms = models.terms(run, asked.agent_id) end
   if terms then models.prepare(run, asked, terms) end
   if terms or run.budgets then budget.open(run, asked) else usage.calls = usage.calls + 1 end
@@ -111,7 +113,8 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   local agent = run.allowed[agent_id] or allowed_agent(run, text_field(object(data, name), "agent_id", name))
   local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
-  if run.alone and agent.plain and run.rows_left > 0 and #data == 2 and data.prompt ~= nil and run.program.sites[site].awaited then
+  local work = run.work
+  if work.alone and agent.plain and work.rows_left > 0 and #data == 2 and data.prompt ~= nil and run.program.sites[site].awaited then
     return at_once.ask(run, branch, site, agent, agent_id, prompt, data)
   end
   local asked = ask(run, branch, new_request(run, branch, site, "agent", agent_id, prompt, data))

@@ -278,7 +278,7 @@ end
 
 -- How an operation of a strand comes to the scheduler.
 local function step(frame, told, run)
-  local branch = run.current
+  local branch = run.work.current
   local record = run.flows[frame.flow]
   local player = run.players[frame.flow]
   local raised = getmetatable(told) == Raised and told.error or nil

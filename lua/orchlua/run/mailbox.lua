@@ -6,7 +6,7 @@
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
-local own = require("orchlua.run.own").own
+local owns = require "orchlua.run.own"
 local reply = require "orchlua.run.reply"
 
 local value = core.value
@@ -168,7 +168,7 @@ function M.await(run, branch, site, mode, from, seconds)
   end
   branch.wait = nil
   run:await(branch, site, wait, seconds)
-  local waiters = own(run, "waiters")
+  local waiters = owns.own(run, "waiters")
   waiters[#waiters + 1] = branch
 end
 

@@ -17,7 +17,7 @@ for name, fields in pairs(SHARED) do M.shared[name] = setmetatable({}, { __index
 
 local shared = M.shared
 
---- What a run has under a name, to write into.
+--- What a run has under a name, to write into. Where every step comes by, the caller looks first whether it is `shared`.
 ---@param run orchlua.Run
 ---@param name string
 ---@return table

@@ -5,10 +5,11 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
-local own = require("orchlua.run.own").own
+local owns = require "orchlua.run.own"
 local schemas = require "orchlua.agents.schema"
 
 local null = core.value.null
+local own, none = owns.own, owns.shared.requests
 local type = type
 
 local M = {}
@@ -94,16 +95,18 @@ function M.new(run, branch, site, kind, agent_id, prompt, data, replies)
   local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home or mailbox.of(run, branch), awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
-    attempt = 1,
+    site = site, home = branch.home or mailbox.of(run, branch), awaited = run.program.sites[site].awaited, attempt = 1,
+    options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
   }
 end
 
 --- Has a branch wait for the reply to a request where it does.
 function M.register(run, branch, asked)
   local number = asked.number
-  run.request_count, run.request_total, run.alone = number, run.request_total + 1, false
-  own(run, "requests")[number] = asked
+  run.request_count, run.request_total, run.work.alone = number, run.request_total + 1, false
+  local requests = run.requests
+  if requests == none then requests = own(run, "requests") end
+  requests[number] = asked
   if branch == run.main then run.last, run.last_request = nil, number end
   if asked.awaited then
     branch.site, branch.wait = asked.site, asked
@@ -115,7 +118,7 @@ end
 
 --- Sends a request: an effect in the outbox. `AS` waits for its reply.
 function M.send(run, branch, asked)
-  local outbox = run.outbox
+  local outbox = run.work.outbox
   outbox[#outbox + 1] = asked
   return M.register(run, branch, asked)
 end

@@ -83,14 +83,14 @@ end
 local function again(run, request, crashed)
   if request.kind == "pattern" then return end
   if request.kind == "entity" or request.kind == "run" then
-    run.outbox[#run.outbox + 1] = { effect = "again", request = request }
+    run:want { effect = "again", request = request }
     return
   end
   request.attempt = request.attempt + 1
   if crashed then request.crashes = (request.crashes or 0) + 1 end
   local refused = refusal(run, request)
   if not refused then
-    run.outbox[#run.outbox + 1] = { effect = "again", request = request }
+    run:want { effect = "again", request = request }
     return
   end
   run.requests[request.number] = nil

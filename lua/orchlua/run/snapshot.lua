@@ -8,6 +8,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local flow = require "orchlua.run.flow"
 local parallel = require "orchlua.run.parallel"
+local works = require "orchlua.run.work"
 
 local json, value = core.json, core.value
 
@@ -64,7 +65,7 @@ local function read(run, bytes)
   local state, problem = core.snapshot.decode(bytes, select(2, names_of(run.program)))
   if not state then return errors.new("store", problem) end
   for _, name in ipairs(STATE) do run[name] = state[name] end
-  run.outbox, run.players = state.records, nil
+  run.work.outbox, run.players = state.records, nil
   run.branch_total = 0
   for _ in pairs(run.branches) do run.branch_total = run.branch_total + 1 end
   -- Snapshots of an older release know nothing of money.
@@ -152,20 +153,23 @@ end
 -- What the run asks for is asked again by whoever drives it; what it tells is kept.
 local function sort_outbox(run, sent)
   local records = {}
-  for _, effect in ipairs(run.outbox) do
+  for _, effect in ipairs(run.work.outbox) do
     if effect.effect == "request" then sent[effect.number] = effect.agent_id end
     if not effect.effect then records[#records + 1] = effect end
   end
-  run.outbox = records
+  run.work.outbox = records
 end
 
 --- Brings a run back: from its snapshot, and the rows behind it. Nothing leaves it, and
---- no clock is set; what it told since the snapshot is in its outbox.
+--- no clock is set; what it told since the snapshot is in the outbox of its work.
 ---@param run orchlua.Run   one that was never started
 ---@param snapshot { body: string? }
 ---@param rows table[]      of the journal, in order
 ---@return orchlua.Error? err
 function M.restore(run, snapshot, rows)
+  -- It stays in the run's hands, with what was told.
+  local work = works.take_up(run)
+  work.driven = true
   local err = snapshot.body and read(run, snapshot.body)
   if err then return err end
   local sent = {}
@@ -179,7 +183,7 @@ function M.restore(run, snapshot, rows)
         run.id, row.seq, row.name, sent[row.request] or "nobody"), { hint = "the release or the configuration has changed what the program does" })
     end
   end
-  run.replay = nil
+  run.replay, work.driven = nil, false
 end
 
 return M
