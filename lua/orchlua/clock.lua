@@ -5,19 +5,21 @@
 
 local M = {}
 
----@class orchlua.Due      something due; set `dead` to call it off
----@field time number        seconds on the clock's own scale
----@field class integer      at equal times the lower class goes first
----@field order integer      then the one created first
----@field call? fun()
----@field dead? boolean
+-- Something due is an array of these, since very many may wait at once: seconds on the clock's own scale;
+-- what goes first at equal times; what is called, or false when that is over or called off; and with what.
+local TIME <const>, ORDER <const>, CALL <const>, FIRST <const>, SECOND <const> = 1, 2, 3, 4, 5
+
+---@alias orchlua.Due any[]
 
 ---@class orchlua.Clock
 local Clock = {}
 Clock.__index = Clock
 
---- What is due at equal times goes in this order.
+--- What is due at equal times goes in this order, and in one of these what was created first.
 M.REPLY, M.TIMER = 0, 1
+
+-- The class is above all numbers of things in an order.
+local CLASS <const> = 1 << 56
 
 -- So many that were called off may lie in the heap, whatever else does.
 local MANY = 64
@@ -46,24 +48,22 @@ function Clock:scale()
   return self.virtual and self.time_now or self.loop:now()
 end
 
--- Which of two things that are due at the same time goes first.
-local function goes_before(a, b)
-  if a.class ~= b.class then return a.class < b.class end
-  return a.order < b.order
-end
-
 local function sift_up(heap, i)
   local item = heap[i]
-  local time = item.time
+  local time = item[TIME]
   while i > 1 do
     local above = i // 2
     local parent = heap[above]
-    local other = parent.time
-    if other < time or other == time and not goes_before(item, parent) then break end
+    local other = parent[TIME]
+    if other < time or other == time and parent[ORDER] < item[ORDER] then break end
     heap[i] = parent
     i = above
   end
   heap[i] = item
+end
+
+local function goes_before(a, b)
+  return a[TIME] < b[TIME] or a[TIME] == b[TIME] and a[ORDER] < b[ORDER]
 end
 
 -- The child of a place that is due first, and where it stands; nil when it has none.
@@ -72,15 +72,14 @@ local function first_child(heap, i, size)
   local child = heap[at]
   if at >= size then return child, at end
   local other = heap[at + 1]
-  if other.time < child.time or other.time == child.time and goes_before(other, child) then return other, at + 1 end
+  if goes_before(other, child) then return other, at + 1 end
   return child, at
 end
 
 local function sift_down(heap, i)
   local item, size = heap[i], #heap
-  local time = item.time
   local child, at = first_child(heap, i, size)
-  while child and (child.time < time or child.time == time and goes_before(child, item)) do
+  while child and goes_before(child, item) do
     heap[i] = child
     i = at
     child, at = first_child(heap, i, size)
@@ -101,7 +100,7 @@ end
 local function compact(self)
   local heap = {}
   for _, due in ipairs(self.heap) do
-    if not due.dead then
+    if due[CALL] then
       heap[#heap + 1] = due
       sift_up(heap, #heap)
     end
@@ -109,14 +108,16 @@ local function compact(self)
   self.heap, self.dead = heap, 0
 end
 
---- Calls `call()` in `seconds`.
+--- Calls `call(first, second)` in `seconds`.
 ---@param seconds number
 ---@param class integer   `REPLY` or `TIMER`
----@param call fun()
+---@param call fun(first: any, second: any)
+---@param first? any
+---@param second? any
 ---@return orchlua.Due
-function Clock:after(seconds, class, call)
+function Clock:after(seconds, class, call, first, second)
   self.count = self.count + 1
-  local due = { time = self:scale() + seconds, class = class, order = self.count, call = call }
+  local due = { self:scale() + seconds, class * CLASS + self.count, call, first, second }
   local heap = self.heap
   heap[#heap + 1] = due
   sift_up(heap, #heap)
@@ -125,35 +126,44 @@ end
 
 --- Calls something off; what it would have called is let go at once.
 function Clock:cancel(due)
-  if due.dead then return end
-  due.dead, due.call = true, nil
+  if not due[CALL] then return end
+  due[CALL], due[FIRST], due[SECOND] = false, nil, nil
   local dead = self.dead + 1
   self.dead = dead
   if dead > MANY and dead > #self.heap // 2 then compact(self) end
 end
 
--- Takes the first out of the heap, and gives it if it is alive.
-local function take(self)
-  local due = pop(self.heap)
-  if due.dead then
-    self.dead = self.dead - 1
-    return nil
-  end
-  due.dead = true
-  return due
-end
+--- Whether something is still due: neither called nor called off.
+---@param due orchlua.Due
+function M.is_pending(due) return due[CALL] ~= false end
 
 -- The next thing due, with the dead in front of it gone: virtual time jumps to no other.
 local function head(self)
   local heap = self.heap
-  while heap[1] and heap[1].dead do take(self) end
+  while heap[1] and not heap[1][CALL] do
+    pop(heap)
+    self.dead = self.dead - 1
+  end
   return heap[1]
+end
+
+-- Takes the first out of the heap and calls it, unless it was called off.
+local function call_first(self)
+  local due = pop(self.heap)
+  local call = due[CALL]
+  if not call then
+    self.dead = self.dead - 1
+    return false
+  end
+  due[CALL] = false
+  call(due[FIRST], due[SECOND])
+  return true
 end
 
 local function next_virtual(self)
   local due = head(self)
   if not due then return nil end
-  return self.held > 0 and due.time > self.time_now and math.huge or 0
+  return self.held > 0 and due[TIME] > self.time_now and math.huge or 0
 end
 
 --- Seconds until the next thing is due; nil when nothing is. On the real clock it may be something that was called
@@ -162,18 +172,17 @@ end
 function Clock:next()
   if self.virtual then return next_virtual(self) end
   if self.dead == #self.heap then return nil end
-  return math.max(0, self.heap[1].time - self:scale())
+  return math.max(0, self.heap[1][TIME] - self:scale())
 end
 
 local function fire_virtual(self)
   local due = head(self)
   if not due then return false end
-  if due.time > self.time_now then
+  if due[TIME] > self.time_now then
     if self.held > 0 then return false end
-    self.time_now = due.time
+    self.time_now = due[TIME]
   end
-  take(self).call()
-  return true
+  return call_first(self)
 end
 
 --- Calls what is due: on the real clock all that is, on the virtual one the next
@@ -182,12 +191,8 @@ end
 function Clock:fire()
   if self.virtual then return fire_virtual(self) end
   local now, called = self:scale(), false
-  while self.heap[1] and self.heap[1].time <= now do
-    local due = take(self)
-    if due then
-      called = true
-      due.call()
-    end
+  while self.heap[1] and self.heap[1][TIME] <= now do
+    called = call_first(self) or called
   end
   return called
 end

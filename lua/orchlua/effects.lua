@@ -128,7 +128,7 @@ end
 function effects.again(runtime, run, effect)
   local request = effect.request
   if request.kind ~= "entity" then return effects.request(runtime, run, request) end
-  local outcome, err = runtime.store:answered(run.lease, request)
+  local outcome, err = runtime.store:answered(run, request)
   if not outcome then return runtime:stop(run, err) end
   run:deliver(reply.row(run, request, outcome.value, outcome.error))
 end
@@ -151,11 +151,12 @@ M.perform = perform
 ---@return fun(run: orchlua.Run)
 function M.performer(runtime)
   return function(run)
-    local outbox = run.outbox
+    local work = run.work
+    local outbox = work.outbox
     while outbox[1] do
-      run.outbox, run.outbox_taken = run.outbox_taken, outbox
+      work.outbox, work.outbox_taken = work.outbox_taken, outbox
       perform(runtime, run, outbox)
-      outbox = run.outbox
+      outbox = work.outbox
     end
   end
 end
@@ -168,7 +169,7 @@ function M.asker(runtime)
     local started, result, duration, now = call.ask_plain(runtime, run, request, agent, call_ended)
     if started then return under_way(runtime, request, started) end
     local text = type(result) == "string" and utf8(result)
-    if text and run.alone and #text < reply.LARGE and #text <= run.limits.reply then return text, duration, now end
+    if text and run.work.alone and #text < reply.LARGE and #text <= run.limits.reply then return text, duration, now end
     answer(runtime, run, request, reply.row(run, request, result, nil, 1, duration, now))
   end
 end

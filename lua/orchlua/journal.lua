@@ -37,7 +37,7 @@ local columns = {}
 
 function columns.start(run)
   local given = run.budgets and run.budgets.given
-  return { body = json.encode(value.object { "input", "seed", "budget", input = run.inputs, seed = run.lease.seed,
+  return { body = json.encode(value.object { "input", "seed", "budget", input = run.inputs, seed = run.part.seed,
     budget = given and budget.limits_value(given) or value.null }) }
 end
 
@@ -101,13 +101,22 @@ local function weight(readings)
   return bytes
 end
 
+-- A run's part of the next batch: made when there is something to put into it.
+local function part_of(run)
+  local part = run.part
+  if part then return part end
+  part = { rows = {}, taken = {}, effects = {}, gathered = false }
+  run.part = part
+  return part
+end
+
 -- Appends a row to a run's part, with its place in the run; it weighs on the next snapshot.
 local function append(run, kind, time, row)
-  local lease, rows = run.lease, run.part.rows
-  local seq, body, readings, err = lease.seq + 1, row.body, row.readings, row.error
-  lease.seq = seq
+  local rows = run.part.rows
+  local seq, body, readings, err = run.row_seq + 1, row.body, row.readings, row.error
+  run.row_seq = seq
   row.seq, row.kind, row.time = seq, kind, time
-  lease.bytes = lease.bytes + ROW_BYTES + (body and #body or 0) + (readings and weight(readings) or 0) + (err and #err.message or 0)
+  run.rows_bytes = run.rows_bytes + ROW_BYTES + (body and #body or 0) + (readings and weight(readings) or 0) + (err and #err.message or 0)
   rows[#rows + 1] = row
 end
 
@@ -152,26 +161,28 @@ local appended = {
 
 local function untold(run)
   local records = {}
-  for _, list in ipairs { run.performing, run.held } do
-    for _, effect in ipairs(list) do
+  local function add(part)
+    if not part then return end
+    for _, effect in ipairs(part.effects) do
       if not effect.effect then records[#records + 1] = effect end
     end
   end
+  add(run.writing)
+  add(run.part)
   return records
 end
 
 --- Takes a snapshot of a run at rest.
 function Journal:snapshot(run)
-  local lease = run.lease
   local bytes = snapshot.write(run, untold(run))
-  run.part.snapshot = { seq = lease.seq, body = bytes }
-  lease.bytes, lease.snapshot_bytes = 0, #bytes
+  part_of(run).snapshot = { seq = run.row_seq, body = bytes }
+  run.rows_bytes, run.snapshot_bytes = 0, #bytes
   self:gather(run)
 end
 
 --- Whether the journal since the last snapshot has outgrown it.
-function M.outgrown(lease)
-  return lease.bytes > LEAST_BYTES and lease.bytes > lease.snapshot_bytes
+function M.outgrown(run)
+  return run.rows_bytes > LEAST_BYTES and run.rows_bytes > run.snapshot_bytes
 end
 
 -- At rest --------------------------------------------------------------------------------------
@@ -196,13 +207,12 @@ end
 
 -- Says in the run's row how it stands, when that has changed: most rests change nothing.
 local function say_state(run)
-  local lease = run.lease
-  local due = run:parked() and next_due(run) or nil
-  if lease.status == run.status and lease.due == due then return end
-  lease.status, lease.due = run.status, due
-  lease.parked_at = due and run.clock:now() or nil
+  local due = run:parked() and next_due(run) or false
+  if run.said == run.status and run.due == due then return end
+  if run.said ~= run.status then run.said = run.status end
+  run.due = due
   run.part.state = {
-    status = run.status, time = run.time, due = due, steps = run.request_count + run.wait_count,
+    status = run.status, time = run.time, due = due or nil, steps = run.request_count + run.wait_count,
     outcome = shown_outcome(run), released = run.status ~= "running",
     usage = run.usage.calls > 0 and budget.of_run(run) or nil,
   }
@@ -210,27 +220,28 @@ end
 
 --- Puts a run among those whose part of the batch is committed next.
 function Journal:gather(run)
-  if run.gathered then return end
-  run.gathered = true
+  if run.part.gathered then return end
+  run.part.gathered = true
   self.gathered[#self.gathered + 1] = run
 end
 
 --- A run has come to rest: what it learned since its row, and what it wants done, goes
 --- into the batch.
 function Journal:at_rest(run, row)
-  local lease = run.lease
-  row.readings = run.readings
+  if run.replay then return end
+  local effects, work = part_of(run).effects, run.work
+  row.readings = work.readings
   append_taken(run, row)
-  local outbox, held = run.outbox, run.held
-  run.outbox = {}
+  local outbox = work.outbox
   for i = 1, #outbox do
     local effect = outbox[i]
+    outbox[i] = nil
     appended[effect.effect or "record"](run, effect)
-    held[#held + 1] = effect
+    effects[#effects + 1] = effect
   end
   say_state(run)
   self:gather(run)
-  if M.outgrown(lease) and run.status == "running" then self:snapshot(run) end
+  if M.outgrown(run) and run.status == "running" then self:snapshot(run) end
 end
 
 -- Committing -------------------------------------------------------------------------------------
@@ -245,19 +256,18 @@ local function taken_already(run)
 end
 
 local function committed(self, run, outcome, err)
-  local effects = run.performing
-  run.performing = {}
+  local part = run.writing
+  run.writing = false
   if err then return self.runtime.stop(run, err) end
-  if outcome.refused[run.lease] then return self.runtime.stop(run, run.lease.committed and lost(run) or taken_already(run)) end
-  run.lease.committed = true
-  self.runtime.perform(run, effects)
-  if run.status ~= "running" and #run.held == 0 then self.runtime.ended(run) end
+  if outcome.refused[run] then return self.runtime.stop(run, part.seed and taken_already(run) or lost(run)) end
+  self.runtime.perform(run, part.effects)
+  if run.status ~= "running" and not run.part then self.runtime.ended(run) end
 end
 
 local function deliver_answers(outcome)
   for _, answer in ipairs(outcome.answers) do
-    local run = answer.lease.run
-    if not outcome.refused[answer.lease] then run:deliver(reply.row(run, answer.request, answer.outcome.value, answer.outcome.error)) end
+    local run = answer.lease
+    if not outcome.refused[run] then run:deliver(reply.row(run, answer.request, answer.outcome.value, answer.outcome.error)) end
   end
 end
 
@@ -272,8 +282,6 @@ local function program_text(program)
   return { name = program.name, source = text.text, first_line = text.first_line or 1, indent = text.indent or 0 }
 end
 
-local function new_part() return { rows = {}, taken = {} } end
-
 --- What a run did since its last part is void: it raised half-way.
 function Journal:drop(run)
   for i, gathered in ipairs(self.gathered) do
@@ -282,7 +290,7 @@ function Journal:drop(run)
       break
     end
   end
-  run.gathered = true -- so that it is never gathered again
+  if run.part then run.part.gathered = true end -- so that it is never gathered again
 end
 
 -- Closes the batch: what its runs hold is performed when it has been committed.
@@ -290,9 +298,9 @@ local function close_batch(self)
   local runs = self.gathered
   self.gathered = {}
   for _, run in ipairs(runs) do
-    self.store:write(run.lease, run.part)
-    run.gathered = false
-    run.part, run.performing, run.held = new_part(), run.held, {}
+    local part = run.part
+    self.store:write(run, part)
+    run.part, run.writing = false, part
   end
   return runs
 end
@@ -320,7 +328,7 @@ end
 
 --- Another program has taken the run over: from here on it is the run's.
 function Journal:take_over(run)
-  run.part.program = { text = program_text(run.program), title = run.program.title or run.program.name }
+  part_of(run).program = { text = program_text(run.program), title = run.program.title or run.program.name }
   self:snapshot(run)
 end
 
@@ -333,8 +341,15 @@ function Journal:create(run, how)
     id = run.id, title = run.program.title or run.program.name, parent = how.parent, options = how.options, created = how.created,
   }, program_text(run.program))
   if not lease then return err end
-  lease.seed = how.seed
-  self:keep(run, lease)
+  M.keep(run, lease)
+  part_of(run).seed = how.seed -- which its first part alone has
+end
+
+--- Holds what a run has told and nobody has heard, until its next part has been committed.
+---@param run orchlua.Run
+---@param records table[]
+function M.hold(run, records)
+  part_of(run).effects = records
 end
 
 --- Closes the store. What was learned is committed; what that led to is not done any
@@ -347,14 +362,11 @@ function Journal:finish()
   self.store:close()
 end
 
---- Puts a run under this journal.
+--- Puts a run under this journal: from here on it is its own lease.
 ---@param run orchlua.Run
----@param lease table   of the store
-function Journal:keep(run, lease)
-  lease.run, lease.bytes, lease.snapshot_bytes = run, lease.bytes or 0, lease.snapshot_bytes or 0
-  lease.seq, lease.status = lease.seq or 0, lease.status or "running"
-  run.lease, run.part, run.held, run.performing, run.gathered = lease, new_part(), {}, {}, false
-  run:keep(function(of, row) self:at_rest(of, row) end)
+---@param lease table   of the store, with what the journal knows of a run that was brought back
+function M.keep(run, lease)
+  for name, field in pairs(lease) do run[name] = field end
 end
 
 return M

@@ -22,23 +22,22 @@ function M.new(runtime)
   return setmetatable({ runtime = runtime, count = 0, due = nil, shells = setmetatable({}, { __mode = "v" }) }, Parking)
 end
 
-local function snapshot_is_current(lease)
-  local last = lease.marks[#lease.marks]
-  return last ~= nil and last.seq == lease.seq
+local function snapshot_is_current(run)
+  local last = run.marks and run.marks[#run.marks]
+  return last and last.seq == run.row_seq
 end
 
 local function settled(run)
-  return run:parked() and not run.gathered and #run.held == 0 and #run.performing == 0 and #run.outbox == 0
+  return run:parked() and not (run.work or run.part or run.writing)
 end
 
 -- The runs that have waited for a while, the longest first.
 local function long_parked(self)
   local now, list = self.runtime.clock:now(), {}
   for _, run in pairs(self.runtime.runs) do
-    local lease = run.lease
-    if lease and lease.parked_at and now - lease.parked_at >= M.SECONDS and not run.accounted and settled(run) then list[#list + 1] = run end
+    if run.due and now - run.time >= M.SECONDS and not run.accounted and settled(run) then list[#list + 1] = run end
   end
-  table.sort(list, function(a, b) return a.lease.parked_at < b.lease.parked_at end)
+  table.sort(list, function(a, b) return a.time < b.time end)
   return list
 end
 
@@ -57,7 +56,7 @@ function Parking:tidy()
   local parked = long_parked(self)
   local too_many, away = #parked - M.IN_MEMORY, 0
   for i, run in ipairs(parked) do
-    if not snapshot_is_current(run.lease) then
+    if not snapshot_is_current(run) then
       self.runtime.journal:snapshot(run)
     elseif i <= too_many then
       leave_memory(self, run)

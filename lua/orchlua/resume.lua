@@ -4,9 +4,11 @@
 local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local journal = require "orchlua.journal"
 local revive = require "orchlua.run.revive"
 local snapshot = require "orchlua.run.snapshot"
 local takeover = require "orchlua.takeover"
+local works = require "orchlua.run.work"
 
 local value = core.value
 
@@ -41,18 +43,17 @@ local function new_run(runtime, found, program)
   })
 end
 
--- The run as it was when it was last at rest, in `run` or in a new one.
+-- The run as it was when it was last at rest, in `run` or in a new one, and its lease.
 local function restored(runtime, found, program, run)
   local state, rows = runtime.store:load(found)
   if not state then return nil, rows end
   run = run or new_run(runtime, found, program)
-  run:keep(nil)
   local err = snapshot.restore(run, state, rows)
   if err then return nil, err end
   local last = rows[#rows]
-  return run, { number = found.number, id = found.id, fence = found.fence, committed = true,
-    seq = last and last.seq or state.seq, status = found.status, due = found.due, last = found.last, marks = state.marks,
-    snapshot_bytes = state.body and #state.body or 0, bytes = 0 }
+  return run, { number = found.number, fence = found.fence, last_row = found.last, noted_row = 0, marks = state.marks,
+    row_seq = last and last.seq or state.seq, said = found.status, due = found.due or false,
+    rows_bytes = 0, snapshot_bytes = state.body and #state.body or 0 }
 end
 
 --- A run as it stands, for looking at: nobody drives it, and it asks nothing of anyone.
@@ -69,22 +70,21 @@ end
 
 -- An edited program takes over: it is kept with a snapshot, so that no row of the old
 -- one is ever taken by the new.
-local function hand_over(runtime, run, lease, program)
+local function hand_over(runtime, run, program)
   local err = takeover.apply(run, program)
   if err then return err end
-  runtime.journal:keep(run, lease)
   runtime.journal:take_over(run)
 end
 
-local function go_on(runtime, run, lease, found, limits)
-  if not run.part then runtime.journal:keep(run, lease) end
+local function go_on(runtime, run, found, limits)
   runtime:adopt(run)
-  local records = run.outbox
-  run.outbox = {}
+  local work = run.work
+  local records = work.outbox
+  work.outbox = {}
   for _, record in ipairs(records) do record.again = true end
   run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed,
     budget = limits }
-  run.held = records
+  journal.hold(run, records)
 end
 
 --- Brings a run back that this process drives and had put away.
@@ -102,8 +102,9 @@ function M.wake(runtime, id, shell)
   if not program then return nil, err end
   local run, lease = restored(runtime, found, program, shell)
   if not run then return nil, lease end
-  run.outbox = {}
-  runtime.journal:keep(run, lease)
+  run.work.outbox = {}
+  works.put_down(run)
+  journal.keep(run, lease)
   runtime:adopt(run)
   runtime.alive = runtime.alive - 1
   revive.arm(run)
@@ -134,12 +135,13 @@ function M.run(runtime, id, options)
   found, err = runtime.store:take(id)
   if not found then return nil, err end
   local run, lease = taken_up(runtime, found)
-  local refused = not run and lease or options.program and hand_over(runtime, run, lease, options.program)
+  if run then journal.keep(run, lease) end
+  local refused = not run and lease or options.program and hand_over(runtime, run, options.program)
   if refused then
     runtime.store:release(found)
     return nil, refused
   end
-  go_on(runtime, run, lease, found, options.budget)
+  go_on(runtime, run, found, options.budget)
   return run
 end
 

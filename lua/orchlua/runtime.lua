@@ -60,7 +60,7 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    spare_call = false, recorder = false, watched = false, at_work = false, closing = false, collector = collector.new(), seen_messages = {},
+    settings = {}, spare_call = false, recorder = false, watched = false, at_work = false, closing = false, collector = collector.new(), seen_messages = {},
     seed = options.seed or (options.virtual_time and 0 or random.seed()),
   }, Runtime)
 end
@@ -204,8 +204,20 @@ local function unique_id(self)
   return id
 end
 
--- A run with a journal has its own way with what it wants.
-local function nothing() end
+-- What becomes of what runs want done: it is performed at once, or when it is durable.
+local function at_rest(self)
+  if not self.journal then return effects.performer(self) end
+  return function(run, row) self.journal:at_rest(run, row) end
+end
+
+-- Where a run is at home: runs of one folder that no front matter narrows have it in common.
+local function setting_of(self, folder, fronts)
+  local known = self.settings[folder]
+  if known and not fronts[1] then return known end
+  local setting = { folder = folder, fronts = fronts, config = policy.narrow_all(self.config, fronts) }
+  if not fronts[1] then self.settings[folder] = setting end
+  return setting
+end
 
 --- Makes a run that is not started: `resume` fills it with what it was.
 function Runtime:new_run(id, program, inputs, options)
@@ -215,15 +227,15 @@ function Runtime:new_run(id, program, inputs, options)
     clock = self.clock, ceiling = ceiling.new(), functions = self.functions, patterns = self.config.patterns,
     listener = self.options.on_record, brief = self.options.brief,
     event_handler = function(name) return self.agents:handler(name) end, find_agent = function(agent_id) return self.agents:find(agent_id) end,
-    interrupted = self.options.interrupted, on_row = self.touch, at_rest = self.journal and nothing or effects.performer(self),
+    interrupted = self.options.interrupted, on_row = self.touch, at_rest = at_rest(self), keeps = self.journal ~= nil,
     ask_at_once = not (self.journal or self.recorder or self.watched or self.options.on_record) and effects.asker(self),
   }
   local run = runs.new(self.run_kind, {
-    id = id, program = program, inputs = inputs, seed = options.seed, config = policy.narrow_all(self.config, options.fronts or {}),
+    id = id, program = program, inputs = inputs, seed = options.seed, setting = setting_of(self, options.folder or ".", options.fronts or {}),
     limits = limits.of(self.config.limits, given),
   })
   if options.budget then budget.limit(run, "given", options.budget) end
-  run.folder, run.path, run.parent, run.depth, run.fronts = options.folder, options.path, options.parent, options.depth, options.fronts
+  run.path, run.parent, run.depth = options.path, options.parent, options.depth
   return run
 end
 

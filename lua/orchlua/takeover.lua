@@ -6,7 +6,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local operators = require "orchlua.run.operators"
 local place = require "orchlua.dsl.takeover"
-local requests = require "orchlua.run.request"
+local in_flight = require "orchlua.run.in_flight"
 
 local null = core.value.null
 
@@ -31,9 +31,9 @@ end
 -- Requests that the main branch waits for are asked anew by the statement itself; the
 -- others are still to be answered.
 local function forget_awaited(run)
-  for _, request in ipairs(requests.in_flight(run)) do
+  for _, request in ipairs(in_flight.list(run)) do
     request.site = 1
-    if request.awaited then requests.forget(run, request) end
+    if request.awaited then in_flight.forget(run, request) end
   end
 end
 

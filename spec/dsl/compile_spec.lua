@@ -158,7 +158,7 @@ describe("generated Lua", function()
   it("is golden for a small program", function()
     local program = run.compile "STATE n = 0\nWHILE n < 3:\n  UPDATE n = n + 1\nRETURN n"
     assert.equal(table.concat({
-      'local H = ... local h_add = H["add"] local h_more = H["more"] return function(f, v, run)  local n_n = f["n"] local at, n, T = 0, run.slice, nil do n_n = 0 end ',
+      'local H = ... local h_add = H["add"] local h_more = H["more"] return function(f, v, run)  local n_n = f["n"] local at, n, T = 0, run.work.slice, nil do n_n = 0 end ',
       '::L1:: n = n - 1 if n < 0 then at = 1 n = h_more(run) end do if not (n_n < 3) then goto L2 end end ',
       'do local t1 = n_n + 1 if t1 < n_n then at = 2 t1 = h_add(n_n, 1) end n_n = t1 end goto L1 ::L2:: ',
       'do local t2 = n_n f["n"] = n_n do return "return", t2 end end f["n"] = n_n do return "done" end  end',

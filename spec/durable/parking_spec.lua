@@ -62,6 +62,51 @@ describe("runs that only wait", function()
     rt:close()
   end)
 
+  it("leave memory again when a message came that they do not wait for", function()
+    local rt, runs = runtime(), {}
+    local program = compile "AWAIT m FROM go TIMEOUT 1000\nRETURN m.output\n"
+    for i = 1, 20 do runs[i] = assert(rt:start(program)) end
+    loop_for(rt, 0.4)
+    local away
+    for _, run in ipairs(runs) do away = not rt.runs[run.id] and run.id or away end
+    assert.is_true(rt:signal(away, "no", 1))
+    assert.equal(14, rt.parking.count)
+    loop_for(rt, 0.4)
+    assert.equal(15, rt.parking.count)
+    rt:close()
+  end)
+
+  it("go on by the rows behind a snapshot, also when nothing was told since", function()
+    local rt = runtime()
+    assert(rt:start(compile "WAIT 0.3\nWAIT 0.3\nRETURN 1\n", { run_id = "r" }))
+    loop_for(rt, 0.2)
+    assert.equal(1, rt.store:query("SELECT count(*) AS n FROM snapshot")[1].n)
+    parking.SECONDS = 60
+    loop_for(rt, 0.2)
+    rt:close()
+    rt = runtime()
+    local run = assert(rt:resume "r")
+    rt:loop()
+    assert.equal(1, run.result)
+    rt:close()
+  end)
+
+  it("take 2 KiB of memory each while they stay there", function()
+    local rt = runtime()
+    local program = compile "INPUT n\nSTATE list = [n]\nWAIT 1000000\n"
+    local function held_by(count)
+      collectgarbage() collectgarbage()
+      local before = collectgarbage "count"
+      for i = 1, count do assert(rt:start(program, { input = { n = i } })) end
+      rt:loop { until_parked = true }
+      collectgarbage() collectgarbage()
+      return (collectgarbage "count" - before) * 1024 / count
+    end
+    held_by(24)
+    assert.is_true(held_by(1000) <= 2048)
+    rt:close()
+  end)
+
   it("are this process's own: one that another process drives is handed its message, and not taken", function()
     local rt, other = runtime(), runtime()
     local program = compile "AWAIT m FROM go\nRETURN m.output\n"

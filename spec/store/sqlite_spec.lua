@@ -126,7 +126,7 @@ describe("a store in SQLite", function()
       moved = moved or noted() > first
       if seq % 100 == 0 then
         local found = assert(store:find "r")
-        assert.equal(leases[1].last, found.last)
+        assert.equal(leases[1].last_row, found.last)
         assert.equal(seq, #select(2, store:load(found)))
       end
     end
@@ -134,7 +134,7 @@ describe("a store in SQLite", function()
     leases[1].status = "completed"
     store:write(leases[1], { rows = {}, taken = {}, state = { status = "completed", time = 5, steps = 0, released = true } })
     assert(store:commit())
-    assert.equal(leases[1].last, noted())
+    assert.equal(leases[1].last_row, noted())
   end)
 
   it("keeps of the history behind a snapshot what it is told to, and cuts long bodies there", function()

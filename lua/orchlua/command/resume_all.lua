@@ -125,7 +125,7 @@ local function drive_group(self, group, time)
     stop = function()
       paused = self.stopped ~= nil or self.rung or core.loop.clock() >= time
       -- The loop's time may lag behind: then the alarm comes early, and is set again.
-      if not paused and time < math.huge and (not alarm or alarm.dead) then alarm = set_alarm(runtime, time) end
+      if not paused and time < math.huge and not (alarm and clock.is_pending(alarm)) then alarm = set_alarm(runtime, time) end
       return paused
     end,
   }

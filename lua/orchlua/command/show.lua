@@ -7,7 +7,7 @@ local diagnostics = require "orchlua.command.diagnostics"
 local drive = require "orchlua.command.drive"
 local look = require "orchlua.command.look"
 local output = require "orchlua.command.output"
-local requests = require "orchlua.run.request"
+local in_flight = require "orchlua.run.in_flight"
 local runs = require "orchlua.command.runs"
 local spending = require "orchlua.command.spending"
 local terminal = require "orchlua.command.terminal"
@@ -51,9 +51,9 @@ local function places(run)
   return list
 end
 
-local function in_flight(run)
+local function requests_of(run)
   local list = value.array {}
-  for _, request in ipairs(requests.in_flight(run)) do
+  for _, request in ipairs(in_flight.list(run)) do
     list[#list + 1] = output.object {
       { "request_id", request.key }, { "agent_id", request.agent_id }, { "attempt", request.attempt }, { "line", (run.program:position(request.site)) },
     }
@@ -77,7 +77,7 @@ local function as_json(found, run, holder)
     { "run_id", found.id }, { "program", found.title }, { "file", found.file }, { "status", runs.status(found, holder) }, { "started", found.created },
     { "changed", found.changed }, { "due", found.due ~= math.huge and found.due or nil }, { "driver", holder }, { "parent", found.parent },
     { "result", found.status == "completed" and outcome or nil }, { "error", found.status ~= "completed" and outcome or nil },
-    { "usage", usage_of(found, run) }, { "branches", branches }, { "requests", run and in_flight(run) }, { "state", run and run:names() },
+    { "usage", usage_of(found, run) }, { "branches", branches }, { "requests", run and requests_of(run) }, { "state", run and run:names() },
   }
 end
 

@@ -17,7 +17,7 @@ local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
 local mailbox = require "orchlua.run.mailbox"
 local models = require "orchlua.run.models"
-local requests = require "orchlua.run.request"
+local in_flight = require "orchlua.run.in_flight"
 local revive = require "orchlua.run.revive"
 
 local json = core.json
@@ -43,42 +43,42 @@ function M.timer(run, row)
 end
 
 function M.reply(run, row)
-  local request = requests.find(run, row.request)
+  local request = in_flight.find(run, row.request)
   if not request then return end
-  requests.forget(run, request)
+  in_flight.forget(run, request)
   events.answered(run, request, row)
 end
 
 -- A request fails without another try.
 local function fail(run, request, err)
   if not errors.is(err) then error(err, 0) end
-  requests.forget(run, request)
-  run.outbox[#run.outbox + 1] = { effect = "abandon", request = request }
+  in_flight.forget(run, request)
+  run:want { effect = "abandon", request = request }
   events.answered(run, request, { error = err, attempts = request.attempt, duration = 0 })
 end
 
 -- The try waits for this row to be kept before it is made.
 M["try"] = function(run, row)
-  local request = requests.find(run, row.request)
+  local request = in_flight.find(run, row.request)
   if not request then return end
   if request.open or request.asks then budget.close(run, request, row.usage) end
   if row.message then models.asked_again(run, request, { answer = row.body, message = row.message }) end
   local ok, refused = pcall(budget.open, run, request)
   if not ok then return fail(run, request, refused) end
   request.attempt = row.attempt
-  run.outbox[#run.outbox + 1] = { effect = "try", request = request }
+  run:want { effect = "try", request = request }
 end
 
 -- A question inside an agent's call waits for its row to be kept, and for the budget.
 function M.ask(run, row)
-  local request = requests.find(run, row.request)
+  local request = in_flight.find(run, row.request)
   if not request then return end
   local ok, refused = pcall(budget.ask, run, request, row)
-  run.outbox[#run.outbox + 1] = { effect = "ask", request = request, ask = row.ask, refused = not ok and refused or nil }
+  run:want { effect = "ask", request = request, ask = row.ask, refused = not ok and refused or nil }
 end
 
 function M.asked(run, row)
-  local request = requests.find(run, row.request)
+  local request = in_flight.find(run, row.request)
   if request then budget.asked(run, request, row.ask, row.usage) end
 end
 

@@ -6,6 +6,7 @@
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local nearest = require "orchlua.nearest"
+local own = require("orchlua.run.own").own
 
 local value = core.value
 local null = value.null
@@ -37,13 +38,9 @@ for _, name in ipairs(NAMES) do is_name[name] = true end
 ---@field reserved? orchlua.Amount
 ---@field agents? table<string, orchlua.Amount>
 
---- What a run has spent at its start.
----@return orchlua.Usage
-function M.nothing() return { requests = 0, calls = 0 } end
-
 -- A run's usage, with all of its amounts.
 local function ledger(run)
-  local usage = run.usage
+  local usage = own(run, "usage")
   if not usage.reserved then
     usage.input, usage.output, usage.cost, usage.agents = 0, 0, 0, {}
     usage.reserved = { input = 0, output = 0, cost = 0, calls = 0 }
@@ -100,7 +97,8 @@ end
 function M.limit(run, whose, limits)
   local budgets = run.budgets or {}
   budgets[whose] = limits
-  run.budgets, run.alone = next(budgets) and budgets or false, false
+  run.budgets = next(budgets) and budgets or false
+  if run.work then run.work.alone = false end
 end
 
 -- What is left -----------------------------------------------------------------------------
@@ -222,7 +220,8 @@ function M.open(run, request)
   M.reserve(run, request.agent_id, request.worst)
   request.open = request.worst ~= nil
   request.cutoff = M.cutoff(run)
-  run.usage.calls = run.usage.calls + 1
+  local usage = own(run, "usage")
+  usage.calls = usage.calls + 1
 end
 
 -- What the questions took that an agent asks others inside its call, and nobody has told about.
@@ -248,7 +247,8 @@ end
 ---@param row { ask: integer, agent_id: string, worst: orchlua.Amount? }
 function M.ask(run, request, row)
   M.reserve(run, row.agent_id, row.worst)
-  run.usage.calls = run.usage.calls + 1
+  local usage = own(run, "usage")
+  usage.calls = usage.calls + 1
   if not row.worst then return end
   request.asks = request.asks or {}
   request.asks[row.ask] = { agent_id = row.agent_id, worst = row.worst }

@@ -11,13 +11,16 @@ local flow = require "orchlua.run.flow"
 local mailbox = require "orchlua.run.mailbox"
 local models = require "orchlua.run.models"
 local optimizer = require "orchlua.optimizer"
+local owns = require "orchlua.run.own"
 local patterns = require "orchlua.patterns"
 local at_once = require "orchlua.run.at_once"
 local reply = require "orchlua.run.reply"
+local in_flight = require "orchlua.run.in_flight"
 local requests = require "orchlua.run.request"
 
 local json, value = core.json, core.value
 local copy, null = value.copy, value.null
+local own, unspent = owns.own, owns.shared.usage
 local new_request, register, send = requests.new, requests.register, requests.send
 local type = type
 
@@ -30,6 +33,7 @@ local NO_DATA = {}
 -- Before a question is sent, what a try of a model may take is reserved.
 local function reserve(run, asked)
   local terms, usage = run.terms[asked.agent_id], run.usage
+  if usage == unspent then usage = own(run, "usage") end
   if terms == nil then terms = models.terms(run, asked.agent_id) end
   if terms then models.prepare(run, asked, terms) end
   if terms or run.budgets then budget.open(run, asked) else usage.calls = usage.calls + 1 end
@@ -105,10 +109,10 @@ local ANY = { plain = false }
 
 -- An agent that the policy allows; remembered, since runs ask the same ones again.
 local function allowed_agent(run, agent_id)
-  local allowed, rule = config.allows_agent(run.config, agent_id)
+  local allowed, rule = config.allows_agent(run.setting.config, agent_id)
   if not allowed then errors.raise("policy", ("the agent `%s` is not allowed: %s"):format(agent_id, rule)) end
   local agent = run.ask_at_once and run.find_agent(agent_id) or ANY
-  run.allowed[agent_id] = agent
+  own(run, "allowed")[agent_id] = agent
   return agent
 end
 
@@ -117,7 +121,8 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   local agent = run.allowed[agent_id] or allowed_agent(run, text_field(object(data, name), "agent_id", name))
   local prompt = data.prompt
   if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
-  if run.alone and agent.plain and run.rows_left > 0 and #data == 2 and data.prompt ~= nil and run.program.sites[site].awaited then
+  local work = run.work
+  if work.alone and agent.plain and work.rows_left > 0 and #data == 2 and data.prompt ~= nil and run.program.sites[site].awaited then
     return at_once.ask(run, branch, site, agent, agent_id, prompt, data)
   end
   local asked = new_request(run, branch, site, "agent", agent_id, prompt, data)
@@ -137,9 +142,8 @@ local function unknown(run, branch, site, name, data)
   if run.program.sites[site].awaited then
     errors.raise("event", ("nothing answers the event `%s`"):format(name), { hint = "name it in the configuration's `events`, or leave out AS" })
   end
-  run.unknown_events = run.unknown_events or {}
   if not run.unknown_events[name] then
-    run.unknown_events[name] = true
+    own(run, "unknown_events")[name] = true
     run:publish("warning", { message = ("no configuration knows the event `%s`: it is recorded and published, nothing more"):format(name) })
   end
   announce(run, branch, site, name, data)
@@ -236,9 +240,9 @@ end
 ---@param result any     a value, or nil and
 ---@param err? orchlua.Error
 function M.pattern_ended(run, record, result, err)
-  local asked = requests.find(run, record.request)
+  local asked = in_flight.find(run, record.request)
   if not asked then return end
-  requests.forget(run, asked)
+  in_flight.forget(run, asked)
   local row = reply.row(run, asked, result, err, 1, math.max(0, run.time - record.started))
   if err then row.error.fields = err.fields end
   M.answered(run, asked, row)
@@ -246,7 +250,7 @@ end
 
 -- What is done for an event of a name, where the policy allows it.
 local function action_for(run, name)
-  local allowed, rule = config.allows_event(run.config, name)
+  local allowed, rule = config.allows_event(run.setting.config, name)
   if not allowed then errors.raise("policy", ("the event `%s` is not allowed: %s"):format(name, rule)) end
   local handler = run.event_handler and run.event_handler(name)
   if handler and (not builtin[name] or name == "optimization:async") then
@@ -266,7 +270,7 @@ function M.raise(run, branch, site, name, data)
   local action = run.actions[name]
   if not action then
     action = action_for(run, name)
-    run.actions[name] = action
+    own(run, "actions")[name] = action
   end
   return action(run, branch, site, name, data)
 end

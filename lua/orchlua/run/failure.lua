@@ -160,9 +160,10 @@ end
 ---@param run table
 ---@param raised any
 function M.handle(run, raised)
-  local branch = run.current
+  local work = run.work
+  local branch = work.current
   local level, part = unit_level(run.program)
-  local site = run.operating
+  local site = work.operating
   if level and branch then site = spill(level, part, branch.frame) end
   if not site or site == 0 then
     return { error = errors.wrap(raised), trace = debug.traceback(tostring(raised), 2) }

@@ -8,6 +8,7 @@
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local mailbox = require "orchlua.run.mailbox"
+local own = require("orchlua.run.own").own
 local patterns = require "orchlua.patterns"
 local random = require "orchlua.functions.random"
 
@@ -277,7 +278,7 @@ end
 
 -- How an operation of a strand comes to the scheduler.
 local function step(frame, told, run)
-  local branch = run.current
+  local branch = run.work.current
   local record = run.flows[frame.flow]
   local player = run.players[frame.flow]
   local raised = getmetatable(told) == Raised and told.error or nil
@@ -311,7 +312,7 @@ local function new_player(run, record, pattern)
     at = { asked = 0, read = 0 }, replaying = false,
   }
   player.flow = setmetatable({ player = player }, Flow)
-  run.players[record.request] = player
+  own(run, "players")[record.request] = player
   return player
 end
 
@@ -327,11 +328,11 @@ function M.start(run, branch, asked, pattern, params)
     request = asked.number, site = outer and outer.site or asked.site, started = run.time, pattern = asked.agent_id:match ":(.*)$", params = params,
     strands = {}, log = {}, asked = {}, read = {},
   }
-  run.flows[asked.number], run.flow_count = record, run.flow_count + 1
+  own(run, "flows")[asked.number], run.flow_count = record, run.flow_count + 1
   new_player(run, record, pattern)
   local root = run:branch(M.UNIT, branch)
   root.label, root.detached = asked.agent_id, true
-  root.home = mailbox.new(branch.home)
+  root.home = mailbox.new(mailbox.of(run, branch))
   root.home.keeps_all = true
   add_strand(record, root, nil, nil)
   run:wake(root)

@@ -1,13 +1,14 @@
 -- One run: a state machine whose whole state is data. Branches stand at points
 -- of the program, names are in frames, messages in mailboxes. Everything the run
 -- learns from the world comes in through `deliver`, one row at a time; all it
--- wants done leaves through `outbox`. Between the two, `drive` takes a row and
+-- wants done leaves through the outbox of its `work`. Between the two, `drive` takes a row and
 -- resumes branches until none is ready: then the run is at rest, and what it learned
 -- and asked for since the row is complete. Nothing here waits, or touches the world.
 
 local arrivals = require "orchlua.run.arrivals"
 local at_once = require "orchlua.run.at_once"
 local budget = require "orchlua.run.budget"
+local clock = require "orchlua.clock"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
@@ -16,13 +17,16 @@ local flow = require "orchlua.run.flow"
 local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
 local operations = require "orchlua.run.operations"
+local own = require "orchlua.run.own"
 local parallel = require "orchlua.run.parallel"
 local random = require "orchlua.random"
 local reply = require "orchlua.run.reply"
-local requests = require "orchlua.run.request"
+local in_flight = require "orchlua.run.in_flight"
+local works = require "orchlua.run.work"
 
 local value = core.value
 local null = value.null
+local take_up = works.take_up
 
 local M = {}
 
@@ -40,32 +44,47 @@ local ROWS_AT_ONCE = 64
 ---@field unit table
 ---@field frame table       plain data: `[1]` the pc, `[2]` the frame around, names by key
 ---@field parent? orchlua.Branch
----@field home table        the mailbox of what it sends: an iteration's own, or the run's
+---@field home? table       the mailbox of what it sends, once it has been asked for: `mailbox.of`
 ---@field site? integer     where it waits
 ---@field wait? table       what it waits for
 ---@field children? table   the PARALLEL it is in
 ---@field label? string
+
+---@class orchlua.Setting   where a run is at home
+---@field config table       as its front matter narrows it
+---@field folder string
+---@field fronts table[]     the front matter that it is under, the outermost first
 
 ---@class orchlua.Run
 local Run = {}
 
 -- What most runs never change: it is theirs by their kind, so that one that waits is small.
 local UNCHANGED = {
-  status = "running", keeps = false, request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
-  caught = false, row = false, spare_row = false, readings = false, replay = false, current = false, operating = false,
-  flow_count = 0, signal_count = 0, budgets = false, rows_left = 0, spare_request = false, alone = false, ask_at_once = false,
+  status = "running", request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
+  work = false, awake = false, spare_row = false, spare_request = false, replay = false, flow_count = 0, signal_count = 0, budgets = false,
+  ask_at_once = false,
+}
+
+-- What a run with a journal has besides: its part of the batch and the one that is being committed, the number of its last
+-- row, what its rows weigh that no snapshot has, and how it stands as its own row in the store says.
+local UNCHANGED_IN_JOURNAL = {
+  part = false, writing = false, row_seq = 0, rows_bytes = 0, snapshot_bytes = 0, said = "running", due = false,
 }
 
 --- What the runs of one runtime have in common, and their methods: what `new` is given.
----@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, brief?: boolean, functions: table,
+---@param common { clock: orchlua.Clock, ceiling: orchlua.Ceiling, keeps: boolean, brief?: boolean, functions: table,
 ---  patterns?: table, listener?: any, event_handler: fun(name): table?,
 ---  interrupted?: fun(): boolean, on_row: fun(run), at_rest: fun(run, row), ask_at_once: (fun(run, request, agent): string?, number?, number?)? }
----  `listener`: somebody wants records; `at_rest`: what a row led to is complete, and in the outbox; `ask_at_once`: asks
----  a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
+---  `keeps`: what a run learns is kept for a replay; `listener`: somebody wants records; `at_rest`: what a row led to is complete, and
+---  in the outbox; `ask_at_once`: asks a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
 ---@return table kind
 function M.kind(common)
-  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil }
+  -- `on_clock`: what is due on the clock, by the wait that it ends.
+  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil or common.keeps, on_clock = {}, spare_work = false }
+  index.kind = index
   for name, field in pairs(UNCHANGED) do index[name] = field end
+  for name, field in pairs(UNCHANGED_IN_JOURNAL) do index[name] = field end
+  for name, field in pairs(own.shared) do index[name] = field end
   for name, method in pairs(Run) do index[name] = method end
   for name, field in pairs(common) do index[name] = field end
   return { __index = index }
@@ -73,29 +92,13 @@ end
 
 --- Makes a run that has not started.
 ---@param kind table   as `kind` gives it
----@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, config: table, limits: orchlua.Limits.Run }
+---@param options { id: string, program: orchlua.Program, inputs: table, seed: integer, setting: orchlua.Setting, limits: orchlua.Limits.Run }
 ---@return orchlua.Run
 function M.new(kind, options)
-  local self = setmetatable({
-    id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, config = options.config,
-    limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0, outages = {},
-    allowed = {}, actions = {}, ready = {}, ready_first = 1, ready_last = 0, outbox = {}, outbox_taken = {}, requests = {},
-    arrivals = {}, arrivals_first = 1, arrivals_last = 0, flows = {}, players = {}, mailbox = mailbox.new(), waiters = {}, timers = {}, due = {},
-    usage = budget.nothing(), terms = {}, slice = math.min(SLICE, options.limits.steps),
+  return setmetatable({
+    id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, setting = options.setting,
+    limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0,
   }, kind)
-  self.on_error = function(raised) return failure.handle(self, raised) end
-  return self
-end
-
---- Calls off every timer on the clock, before the run leaves memory.
-function Run:disarm()
-  for _, due in pairs(self.due) do self.clock:cancel(due) end
-  self.due = {}
-end
-
---- From now on what the run learns is kept for a replay, by `at_rest(run, row)`.
-function Run:keep(at_rest)
-  self.keeps, self.recording, self.at_rest = true, true, at_rest
 end
 
 --- Starts the main branch; the run is driven later.
@@ -106,12 +109,10 @@ end
 --- A new branch of a unit, not yet awake.
 ---@return orchlua.Branch
 function Run:branch(unit, parent)
-  self.branch_count, self.alone = self.branch_count + 1, false
-  local frame = { 0, parent and parent.frame or nil }
+  self.branch_count, self.work.alone = self.branch_count + 1, false
+  local frame = parent and { 0, parent.frame } or { 0 }
   for _, key in ipairs(unit.names) do frame[key] = null end
   local branch = { id = self.branch_count, unit = unit, frame = frame, parent = parent }
-  branch.home = parent and parent.home or self.mailbox
-  if unit.kind == "iteration" then branch.home = mailbox.new(branch.home) end
   self.branches[branch.id] = branch
   self.branch_total = self.branch_total + 1
   return branch
@@ -139,18 +140,20 @@ Run.forget_wait = forget_wait
 --- Makes a branch ready to go on with a value.
 function Run:wake(branch, v)
   if branch.wait then forget_wait(self, branch) end
-  local last = self.ready_last + 1
-  self.ready_last = last
-  self.ready[last] = branch
+  local work = self.work
+  local last = work.ready_last + 1
+  work.ready_last = last
+  work.ready[last] = branch
   branch.value = v
   self.awake = true
 end
 
 -- Has the branch that was running go on before any other: it has not waited.
 local function go_on(self, branch, v)
-  local first = self.ready_first - 1
-  self.ready_first, self.ready[first] = first, branch
-  branch.value, self.caught, self.awake = v, branch, true
+  local work = self.work
+  local first = work.ready_first - 1
+  work.ready_first, work.ready[first] = first, branch
+  branch.value, work.caught, self.awake = v, branch, true
 end
 
 local function too_many_steps(self)
@@ -161,38 +164,39 @@ end
 -- Takes the branch that has been ready longest; with the last one taken the run is not
 -- awake any more, unless that one wakes another. Loop turns are counted from a wait on; an
 -- error that a TRY takes is no wait.
-local function next_ready(self)
-  local ready, first = self.ready, self.ready_first
+local function next_ready(self, work)
+  local ready, first = work.ready, work.ready_first
   local branch = ready[first]
   ready[first] = nil
-  if first < self.ready_last then
-    self.ready_first = first + 1
+  if first < work.ready_last then
+    work.ready_first = first + 1
   else
-    self.ready_first, self.ready_last, self.awake = 1, 0, false
+    work.ready_first, work.ready_last, self.awake = 1, 0, false
   end
-  if self.caught == branch then self.caught = false else self.charged = 0 end
-  self.current, self.granted = branch, self.slice
+  if work.caught == branch then work.caught = false else work.charged = 0 end
+  work.current, work.granted = branch, work.slice
   return branch
 end
 
 -- Resumes a branch with a value, until it waits.
-local function resume(self, branch, v)
+local function resume(self, work, branch, v)
   local fn, frame, goes_on = branch.unit.fn, branch.frame
   repeat
     local operation, site, a, b, c = fn(frame, v, self)
-    self.operating = site
+    work.operating = site
     goes_on, v = operations[operation](self, branch, site, a, b, c)
-    self.operating = false
+    work.operating = false
   until not goes_on
 end
 
 local function resume_branches(self)
+  local work = self.work
   for _ = 1, RESUMES_AT_ONCE do
-    local branch = next_ready(self)
+    local branch = next_ready(self, work)
     if not branch then return end
     local v = branch.value
     branch.value = nil
-    resume(self, branch, v)
+    resume(self, work, branch, v)
     if not self.awake then return end
   end
 end
@@ -200,9 +204,10 @@ end
 -- An error in the branch that runs. It counts as a turn of a loop, so that no loop of
 -- errors goes on for ever.
 local function raised(self, failed)
-  self.charged = self.charged + self.granted - self.slice + 1
-  local err = self.charged > self.limits.steps and not failed.error.uncatchable and too_many_steps(self) or failed.error
-  self:throw(self.current, err, failed.site, nil, true)
+  local work = self.work
+  work.charged = work.charged + work.granted - work.slice + 1
+  local err = work.charged > self.limits.steps and not failed.error.uncatchable and too_many_steps(self) or failed.error
+  self:throw(work.current, err, failed.site, nil, true)
 end
 
 -- Somebody wants the run to stop in the middle of its work.
@@ -214,12 +219,12 @@ end
 -- Returns after so many errors too, awake still, so that the world has its turn.
 local function resume_until_rest(self)
   for _ = 1, RESUMES_AT_ONCE do
-    local ok, failed = xpcall(resume_branches, self.on_error, self)
+    local ok, failed = xpcall(resume_branches, self.work.on_error, self)
     if ok then return end
     -- Lua asks no message handler when memory is refused, so the locals are lost.
     if type(failed) ~= "table" then return self:stop(self.ceiling:refused(self, failed)) end
     if not failed.site then error(failed.trace, 0) end
-    self.operating = false
+    self.work.operating = false
     if failed.error.type == "interrupted" then return self:stop(failed.error) end
     raised(self, failed)
   end
@@ -234,9 +239,9 @@ local function slice(self)
   return steps < SLICE and steps or SLICE
 end
 
-local function resume_all(self)
+local function resume_all(self, work)
   local ceiling = self.ceiling
-  self.slice, self.alone = slice(self), at_once.is_alone(self)
+  work.slice, work.alone = slice(self), at_once.is_alone(self)
   ceiling:enter(self)
   resume_until_rest(self)
   ceiling:leave(self)
@@ -244,46 +249,70 @@ end
 
 --- Stops here: what the run did since its last row is as if it had not been.
 function Run:stop(err)
-  self.status, self.error, self.row, self.awake = "stopped", err, false, false
+  self.status, self.error, self.awake = "stopped", err, false
+  if self.work then self.work.row = false end
 end
 
 -- Nothing is ready: what the row led to is complete, unless that itself wakes a branch.
-local function rest(self, row)
+local function rest(self, work, row)
   if self.request_total == self.flow_count then self:settle() end
   if self.awake then return false end
-  self.row = false
+  work.row = false
   if not self.keeps and row.kind == "reply" and not (row.error or row.usage or row.parsed) then self.spare_row = row end
   self:at_rest(row)
   return true
 end
 
+-- Takes a row: branches become ready.
+local function take(self, work, row)
+  work.row, work.readings, work.current, self.time = row, false, false, row.time
+  if row.body then self.room = self.room - reply.PARSED * #row.body end
+  if self.status == "running" or row.kind == "resume" then arrivals[row.kind](self, row) end
+end
+
 -- Takes the row that came first; false when none is left.
-local function take_next(self)
-  local rows, first = self.arrivals, self.arrivals_first
+local function take_next(self, work)
+  local rows, first = work.arrivals, work.arrivals_first
   local row = rows[first]
   if not row then
-    self.arrivals_first, self.arrivals_last = 1, 0
+    work.arrivals_first, work.arrivals_last = 1, 0
     return false
   end
-  rows[first], self.arrivals_first = nil, first + 1
-  Run.take(self, row)
+  rows[first], work.arrivals_first = nil, first + 1
+  take(self, work, row)
   return true
+end
+
+local function drive(self, work)
+  work.rows_left = ROWS_AT_ONCE
+  repeat
+    if self.awake then
+      resume_all(self, work)
+      if self.awake then return end
+    end
+    local row = work.row
+    if row and not rest(self, work, row) then return end
+    work.rows_left = work.rows_left - 1
+  until work.rows_left < 0 or self.status == "stopped" or not take_next(self, work)
+end
+
+-- Whether nothing is in a run's hands, and no answer is still to come.
+local function is_through(self, work)
+  return self.request_total == self.flow_count and work.arrivals_first > work.arrivals_last and not (self.awake or work.row or work.outbox[1])
 end
 
 --- Goes on: resumes the branches that are ready, a bounded number of them, then takes
 --- the next row, and so on, a bounded number of them too. Each row is driven to rest before the
 --- next is taken, so that the order of rows alone decides what happens.
 function Run:drive()
-  self.rows_left = ROWS_AT_ONCE
-  repeat
-    if self.awake then
-      resume_all(self)
-      if self.awake then return end
-    end
-    local row = self.row
-    if row and not rest(self, row) then return end
-    self.rows_left = self.rows_left - 1
-  until self.rows_left < 0 or self.status == "stopped" or not take_next(self)
+  local work = self.work
+  if not work then return end
+  -- What the run does in the middle of this may drive it.
+  if work.driven then return drive(self, work) end
+  work.driven = true
+  drive(self, work)
+  work.driven = false
+  if is_through(self, work) then works.put_down(self) end
 end
 
 -- With nothing left to run, and nothing asked, the run is over, waits, or can never go on.
@@ -312,7 +341,10 @@ function Run:parked()
 end
 
 --- Whether rows wait to be taken.
-function Run:has_arrivals() return self.arrivals_first <= self.arrivals_last end
+function Run:has_arrivals()
+  local work = self.work
+  return work and work.arrivals_first <= work.arrivals_last
+end
 
 -- Waiting ----------------------------------------------------------------------------
 
@@ -328,26 +360,38 @@ function Run:set_timer(wait, whom, seconds)
   self.wait_count = self.wait_count + 1
   wait.number = self.wait_count
   if not seconds then return end
-  self.timers[wait.number] = whom
+  own.own(self, "timers")[wait.number] = whom
   wait.seconds = seconds
   if self.keeps then wait.at = self:now() + seconds end
   if not self.replay then self:arm(wait, seconds) end
 end
 
+-- The time of a wait is over.
+local function over(self, wait)
+  self.on_clock[wait] = nil
+  self:deliver { kind = "timer", wait = wait.number }
+end
+
 --- Sets the clock for a wait.
 function Run:arm(wait, seconds)
-  self.due[wait.number] = self.clock:after(seconds, 1, function()
-    self.due[wait.number] = nil
-    self:deliver { kind = "timer", wait = wait.number }
-  end)
+  self.on_clock[wait] = self.clock:after(seconds, clock.TIMER, over, self, wait)
+end
+
+local function disarm(self, wait)
+  local due = self.on_clock[wait]
+  if due then self.clock:cancel(due) end
+  self.on_clock[wait] = nil
 end
 
 --- Calls a wait's timer off.
 function Run:call_off(wait)
   self.timers[wait.number] = nil
-  local due = self.due[wait.number]
-  if due then self.clock:cancel(due) end
-  self.due[wait.number] = nil
+  disarm(self, wait)
+end
+
+--- Takes every timer from the clock, before the run leaves memory.
+function Run:disarm()
+  for _, whom in pairs(self.timers) do disarm(self, whom.wait) end
 end
 
 -- The door -----------------------------------------------------------------------------
@@ -356,18 +400,15 @@ end
 --- rest. `run/arrivals.lua` has the kinds of rows.
 function Run:deliver(row)
   row.time = row.time or self.clock:now()
-  local last = self.arrivals_last + 1
-  self.arrivals_last, self.alone = last, false
-  self.arrivals[last] = row
+  local work = self.work or take_up(self)
+  local last = work.arrivals_last + 1
+  work.arrivals_last, work.alone = last, false
+  work.arrivals[last] = row
   self.on_row(self)
 end
 
---- Takes a row: branches become ready.
-function Run:take(row)
-  self.row, self.time, self.readings, self.current = row, row.time, false, false
-  if row.body then self.room = self.room - reply.PARSED * #row.body end
-  if self.status == "running" or row.kind == "resume" then arrivals[row.kind](self, row) end
-end
+--- Takes a row at once, as a replay does: branches become ready.
+function Run:take(row) take(self, self.work or take_up(self), row) end
 
 -- Errors ----------------------------------------------------------------------------------
 
@@ -455,12 +496,12 @@ end
 
 -- A request of a FINALLY block that is running is not cut off.
 function Run:abandon_requests()
-  for _, request in ipairs(requests.in_flight(self)) do
+  for _, request in ipairs(in_flight.list(self)) do
     local branch = request.awaited and self.branches[request.branch]
     if not branch or not finishing(self, branch) and not finishes_outside(self, branch) then
-      requests.forget(self, request)
+      in_flight.forget(self, request)
       if request.open or request.asks then budget.close(self, request, nil) end
-      self.outbox[#self.outbox + 1] = { effect = "abandon", request = request }
+      self:want { effect = "abandon", request = request }
     end
   end
 end
@@ -510,7 +551,9 @@ function Run:finish()
   for _, branch in pairs(self.branches) do
     if branch.wait then self:forget_wait(branch) end
   end
-  self.branches, self.branch_total, self.waiters, self.ready, self.ready_first, self.ready_last, self.awake = {}, 0, {}, {}, 1, 0, false
+  local work = self.work
+  work.ready, work.ready_first, work.ready_last = {}, 1, 0
+  self.branches, self.branch_total, self.waiters, self.awake = {}, 0, nil, false
   self.status, self.result, self.error = how.status, how.result, how.error
   local ended = self:learned(function() return self.clock:now() end)
   self.duration = math.floor(math.max(0, ended - self.started) * 1e6 + 0.5) / 1e6
@@ -533,6 +576,13 @@ end
 
 -- What functions of the language ask of their run ---------------------------------------------
 
+local function keep_reading(self, learned)
+  local work = self.work
+  local readings = work.readings or value.array {}
+  work.readings = readings
+  readings[#readings + 1] = learned
+end
+
 --- Something the program learns while it runs: `learn()` says what, a value of the
 --- language. It rides in the row that is open; a replay hears the same again.
 function Run:learned(learn)
@@ -543,9 +593,7 @@ function Run:learned(learn)
     return replay[replay.at]
   end
   local learned = learn()
-  local readings = self.readings or value.array {}
-  self.readings = readings
-  readings[#readings + 1] = learned
+  keep_reading(self, learned)
   return learned
 end
 
@@ -562,10 +610,7 @@ function Run:learned_object(learn)
     return heard
   end
   local learned = learn()
-  if learned and self.keeps then
-    self.readings = self.readings or value.array {}
-    self.readings[#self.readings + 1] = learned
-  end
+  if learned and self.keeps then keep_reading(self, learned) end
   return learned
 end
 
@@ -596,8 +641,9 @@ end
 
 --- Counts elements that a collection function looks at as loop turns.
 function Run:charge(count)
-  self.charged = self.charged + count
-  if self.charged + self.granted - self.slice > self.limits.steps then error(too_many_steps(self), 0) end
+  local work = self.work
+  work.charged = work.charged + count
+  if work.charged + work.granted - work.slice > self.limits.steps then error(too_many_steps(self), 0) end
   if count > SLICE then self.ceiling:look(self) end
 end
 
@@ -606,12 +652,13 @@ end
 function Run:more()
   local stopping = interruption(self)
   if stopping then error(stopping, 0) end
-  local left = self.limits.steps - self.charged - self.granted
+  local work = self.work
+  local left = self.limits.steps - work.charged - work.granted
   if left <= 0 then error(too_many_steps(self), 0) end
   self.ceiling:look(self)
-  self.slice = slice(self)
+  work.slice = slice(self)
   local turns = math.min(left, SLICE)
-  self.granted = self.granted + turns
+  work.granted = work.granted + turns
   return turns - 1
 end
 
@@ -637,12 +684,19 @@ function Run:publish(kind, fields)
   if self.keeps and not record.request_id then self:check_row(kind, record.data) end
   if type(record.data) == "table" then record.data = value.copy(record.data) or "(nested too deep)" end
   record.seq, record.type, record.time, record.run_id = self.seq, kind, self.time, self.id
-  if record.branch == nil and self.current then record.branch = self.current.label end
-  self.outbox[#self.outbox + 1] = record
+  local work = self.work
+  if record.branch == nil and work.current then record.branch = work.current.label end
+  work.outbox[#work.outbox + 1] = record
+end
+
+--- Has something done, when the row that led to it is complete: an effect in the outbox.
+function Run:want(effect)
+  local outbox = self.work.outbox
+  outbox[#outbox + 1] = effect
 end
 
 function Run:emit(site, name, data)
-  events.raise(self, self.current, site, name, data)
+  events.raise(self, self.work.current, site, name, data)
 end
 
 --- BUDGET: what the run may spend from now on, by its own program.

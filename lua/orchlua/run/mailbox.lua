@@ -6,8 +6,9 @@
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local owns = require "orchlua.run.own"
 local reply = require "orchlua.run.reply"
-local requests = require "orchlua.run.request"
+local in_flight = require "orchlua.run.in_flight"
 
 local value = core.value
 
@@ -24,6 +25,27 @@ function M.new(outer)
   return { outer = outer, messages = {}, outstanding = 0 }
 end
 
+-- The mailbox of the run itself.
+local function of_run(run)
+  local home = run.mailbox or M.new()
+  run.mailbox = home
+  return home
+end
+
+--- The mailbox of a branch, which is made when the branch first needs one: a parallel iteration's own, or that of
+--- the branch around it.
+---@param run orchlua.Run
+---@param branch orchlua.Branch
+---@return orchlua.Mailbox
+function M.of(run, branch)
+  local home = branch.home
+  if home then return home end
+  home = branch.parent and M.of(run, branch.parent) or of_run(run)
+  if branch.unit.kind == "iteration" then home = M.new(home) end
+  branch.home = home
+  return home
+end
+
 -- Matching ---------------------------------------------------------------------------
 
 local function wanted(wait, message)
@@ -36,7 +58,7 @@ end
 
 local function outstanding_for(run, home, wait)
   if home.outstanding == 0 then return false end
-  for _, request in pairs(requests.by_number(run)) do
+  for _, request in pairs(in_flight.by_number(run)) do
     if request.home == home and not request.awaited and wanted(wait, { agent_id = request.agent_id }) then return true end
   end
   return false
@@ -137,6 +159,7 @@ end
 ---@param seconds? number
 function M.await(run, branch, site, mode, from, seconds)
   local wait = { mail = true, mode = mode, from = names_of(mode, from) }
+  M.of(run, branch)
   branch.wait = wait
   local messages = try_take(run, branch)
   if messages then
@@ -146,7 +169,8 @@ function M.await(run, branch, site, mode, from, seconds)
   end
   branch.wait = nil
   run:await(branch, site, wait, seconds)
-  run.waiters[#run.waiters + 1] = branch
+  local waiters = owns.own(run, "waiters")
+  waiters[#waiters + 1] = branch
 end
 
 --- A branch waits for messages no more.
@@ -183,11 +207,11 @@ end
 
 --- A signal from outside comes.
 function M.signal(run, name, signalled)
-  M.post(run, run.mailbox, { agent_id = name, signal = true, reply = reply.of_signal(run, name, signalled) })
+  M.post(run, of_run(run), { agent_id = name, signal = true, reply = reply.of_signal(run, name, signalled) })
 end
 
 local function pass_on_requests(run, home, outer)
-  for _, request in pairs(requests.by_number(run)) do
+  for _, request in pairs(in_flight.by_number(run)) do
     if request.home == home then request.home = outer end
   end
   outer.outstanding, home.outstanding = outer.outstanding + home.outstanding, 0

@@ -2,6 +2,7 @@
 -- worst, hands it the exchanges that it remembers, and keeps each one that is completed.
 
 local core = require "orchlua.core"
+local own = require("orchlua.run.own").own
 
 local json, value = core.json, core.value
 local null = value.null
@@ -29,7 +30,7 @@ function M.terms(run, agent_id)
     local agent = run.find_agent(agent_id)
     return agent and agent.terms and agent.terms(agent_id)
   end)
-  run.terms[agent_id] = terms or false
+  own(run, "terms")[agent_id] = terms or false
   return terms
 end
 
@@ -44,7 +45,7 @@ local function prompt_of(asked)
 end
 
 local function remembered(run, terms, agent_id)
-  local exchanges = run.memories and run.memories[agent_id]
+  local exchanges = run.memories[agent_id]
   if not exchanges or terms.memory == 0 then return nil end
   return table.move(exchanges, math.max(1, #exchanges - terms.memory + 1), #exchanges, 1, {})
 end
@@ -100,9 +101,9 @@ end
 function M.answered(run, asked, text)
   local terms = M.terms(run, asked.agent_id)
   if not terms or terms.memory == 0 then return end
-  run.memories = run.memories or {}
-  local exchanges = run.memories[asked.agent_id] or {}
-  run.memories[asked.agent_id] = exchanges
+  local memories = own(run, "memories")
+  local exchanges = memories[asked.agent_id] or {}
+  memories[asked.agent_id] = exchanges
   exchanges[#exchanges + 1] = { prompt = asked.prompt, answer = text }
   if #exchanges > terms.memory then table.remove(exchanges, 1) end
 end

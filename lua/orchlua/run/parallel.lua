@@ -165,7 +165,7 @@ function M.ended(run, branch)
   local parent = branch.parent
   local children = parent.children
   run:drop(branch)
-  if branch.home ~= parent.home then mailbox.pass_on(run, branch.home) end
+  if branch.home and branch.home ~= parent.home then mailbox.pass_on(run, branch.home) end
   children.live = children.live - 1
   if branch.failure then
     children.failed[#children.failed + 1] = branch

@@ -1,10 +1,11 @@
--- Requests of a run: what is sent out of it, and is answered by a row. Those in flight are found
--- by their numbers.
+-- Requests of a run: what is sent out of it, and is answered by a row.
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local in_flight = require "orchlua.run.in_flight"
 local limits = require "orchlua.run.limits"
+local mailbox = require "orchlua.run.mailbox"
 local schemas = require "orchlua.agents.schema"
 
 local null = core.value.null
@@ -93,87 +94,16 @@ function M.new(run, branch, site, kind, agent_id, prompt, data, replies)
   local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
-    attempt = 1,
+    site = site, home = branch.home or mailbox.of(run, branch), awaited = run.program.sites[site].awaited, attempt = 1,
+    options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
   }
 end
-
--- In flight -----------------------------------------------------------------------------
-
--- Numbers only rise. Lua makes a table anew when its places are used up, and with 64 requests at a time, each sent when
--- another has been answered, that would be at nearly every one. So `run.requests` has pages, each for 64 numbers in a
--- row; `last` is where the newest stands, which stays when it is empty.
-local PAGE = 64
-
-local function new_page(pages, at)
-  local last = pages[pages.last]
-  if last and last.count == 0 then pages[pages.last] = nil end
-  local page = { count = 0 }
-  pages[at], pages.last = page, at
-  return page
-end
-
-local function put(run, request)
-  local number, pages = request.number, run.requests
-  local at = number // PAGE
-  local page = pages[at] or new_page(pages, at)
-  page[number % PAGE + 1], page.count = request, page.count + 1
-  run.request_total = run.request_total + 1
-end
-
---- The request of a number that is in flight, or nil.
----@return orchlua.Request?
-function M.find(run, number)
-  local page = run.requests[number // PAGE]
-  return page and page[number % PAGE + 1]
-end
-
---- A request is not in flight any more.
----@param request orchlua.Request   one that is
-function M.forget(run, request)
-  local number, pages = request.number, run.requests
-  local at = number // PAGE
-  local page = pages[at]
-  page[number % PAGE + 1], page.count = nil, page.count - 1
-  if page.count == 0 and at ~= pages.last then pages[at] = nil end
-  run.request_total = run.request_total - 1
-end
-
---- The requests in flight by their numbers, as snapshots have them.
----@return table<integer, orchlua.Request>
-function M.by_number(run)
-  local requests = {}
-  for at, page in pairs(run.requests) do
-    for i = 1, at ~= "last" and PAGE or 0 do
-      local request = page[i]
-      if request then requests[request.number] = request end
-    end
-  end
-  return requests
-end
-
---- The other way round, for a run that has none.
-function M.restore(run, requests)
-  run.requests, run.request_total = {}, 0
-  for _, request in pairs(requests) do put(run, request) end
-end
-
---- The requests in flight, the oldest first.
----@return orchlua.Request[]
-function M.in_flight(run)
-  local list = {}
-  for _, request in pairs(M.by_number(run)) do list[#list + 1] = request end
-  table.sort(list, function(a, b) return a.number < b.number end)
-  return list
-end
-
--- Sending -------------------------------------------------------------------------------
 
 --- Has a branch wait for the reply to a request where it does.
 function M.register(run, branch, asked)
   local number = asked.number
-  run.request_count, run.alone = number, false
-  put(run, asked)
+  run.request_count, run.work.alone = number, false
+  in_flight.put(run, asked)
   if branch == run.main then run.last, run.last_request = nil, number end
   if asked.awaited then
     branch.site, branch.wait = asked.site, asked
@@ -185,7 +115,7 @@ end
 
 --- Sends a request: an effect in the outbox. `AS` waits for its reply.
 function M.send(run, branch, asked)
-  local outbox = run.outbox
+  local outbox = run.work.outbox
   outbox[#outbox + 1] = asked
   return M.register(run, branch, asked)
 end

@@ -6,8 +6,9 @@
 local budget = require "orchlua.run.budget"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
+local own = require("orchlua.run.own").own
 local parallel = require "orchlua.run.parallel"
-local requests = require "orchlua.run.request"
+local in_flight = require "orchlua.run.in_flight"
 
 local M = {}
 
@@ -76,24 +77,25 @@ end
 local function again(run, request, crashed)
   if request.kind == "pattern" then return end
   if request.kind == "entity" or request.kind == "run" then
-    run.outbox[#run.outbox + 1] = { effect = "again", request = request }
+    run:want { effect = "again", request = request }
     return
   end
   request.attempt = request.attempt + 1
   if crashed then request.crashes = (request.crashes or 0) + 1 end
   local refused = refusal(run, request)
   if not refused then
-    run.outbox[#run.outbox + 1] = { effect = "again", request = request }
+    run:want { effect = "again", request = request }
     return
   end
-  requests.forget(run, request)
+  in_flight.forget(run, request)
   events.answered(run, request, { error = refused, attempts = request.attempt - 1, duration = 0 })
 end
 
 -- Time that nobody saw go by -------------------------------------------------------------
 
 local function pass_over(run, outage)
-  run.outages[#run.outages + 1] = { time = run.time, seconds = outage }
+  local outages = own(run, "outages")
+  outages[#outages + 1] = { time = run.time, seconds = outage }
   for _, whom in pairs(run.timers) do
     if whom.wait.mail and whom.wait.at then whom.wait.at = whom.wait.at + outage end
   end
@@ -113,11 +115,11 @@ end
 --- The row `resume`: `outage` are the seconds in which nobody drove the run. The agents are those
 --- of the configuration now; a budget that is given replaces the one given before.
 function M.resumed(run, row)
-  run.terms = {}
+  run.terms = nil
   if row.budget then budget.limit(run, "given", row.budget) end
   run:publish("run:resumed", { program = run.program.title or run.program.name })
   if run.request_total > 0 and row.outage > 0 then pass_over(run, row.outage) end
-  for _, request in ipairs(requests.in_flight(run)) do again(run, request, row.crashed) end
+  for _, request in ipairs(in_flight.list(run)) do again(run, request, row.crashed) end
   if run.status == "failed" then
     run.status, run.failing, run.main_ended, run.result, run.error, run.duration = "running", nil, nil, nil, nil, nil
     revive(run, run.main)

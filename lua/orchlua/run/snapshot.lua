@@ -8,7 +8,8 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local flow = require "orchlua.run.flow"
 local parallel = require "orchlua.run.parallel"
-local requests = require "orchlua.run.request"
+local in_flight = require "orchlua.run.in_flight"
+local works = require "orchlua.run.work"
 
 local json, value = core.json, core.value
 
@@ -36,10 +37,11 @@ local function names_of(program)
   return program.snapshot_names, program.snapshot_things
 end
 
+-- What all runs share is none of a run's state.
 local function state_of(run)
   local state = {}
-  for _, name in ipairs(STATE) do state[name] = run[name] end
-  state.requests = requests.by_number(run)
+  for _, name in ipairs(STATE) do state[name] = rawget(run, name) end
+  if run.request_total > 0 then state.requests = in_flight.by_number(run) end
   return state
 end
 
@@ -65,12 +67,12 @@ local function read(run, bytes)
   local state, problem = core.snapshot.decode(bytes, select(2, names_of(run.program)))
   if not state then return errors.new("store", problem) end
   for _, name in ipairs(STATE) do run[name] = state[name] end
-  requests.restore(run, state.requests)
-  run.outbox, run.players = state.records, {}
+  in_flight.restore(run, state.requests or {})
+  run.work.outbox, run.players = state.records, nil
   run.branch_total = 0
   for _ in pairs(run.branches) do run.branch_total = run.branch_total + 1 end
   -- Snapshots of an older release know nothing of money.
-  run.terms, run.usage.calls = run.terms or {}, run.usage.calls or run.usage.requests
+  if state.usage then state.usage.calls = state.usage.calls or state.usage.requests end
   return flow.restore(run)
 end
 
@@ -155,20 +157,23 @@ end
 -- What the run asks for is asked again by whoever drives it; what it tells is kept.
 local function sort_outbox(run, sent)
   local records = {}
-  for _, effect in ipairs(run.outbox) do
+  for _, effect in ipairs(run.work.outbox) do
     if effect.effect == "request" then sent[effect.number] = effect.agent_id end
     if not effect.effect then records[#records + 1] = effect end
   end
-  run.outbox = records
+  run.work.outbox = records
 end
 
 --- Brings a run back: from its snapshot, and the rows behind it. Nothing leaves it, and
---- no clock is set; what it told since the snapshot is in its outbox.
+--- no clock is set; what it told since the snapshot is in the outbox of its work.
 ---@param run orchlua.Run   one that was never started
 ---@param snapshot { body: string? }
 ---@param rows table[]      of the journal, in order
 ---@return orchlua.Error? err
 function M.restore(run, snapshot, rows)
+  -- It stays in the run's hands, with what was told.
+  local work = works.take_up(run)
+  work.driven = true
   local err = snapshot.body and read(run, snapshot.body)
   if err then return err end
   local sent = {}
@@ -182,7 +187,7 @@ function M.restore(run, snapshot, rows)
         run.id, row.seq, row.name, sent[row.request] or "nobody"), { hint = "the release or the configuration has changed what the program does" })
     end
   end
-  run.replay = false
+  run.replay, work.driven = nil, false
 end
 
 return M

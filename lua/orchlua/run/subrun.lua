@@ -35,12 +35,12 @@ local function answer_of(request, status, result, err, duration, usage)
 end
 
 local function start(runtime, parent, request, depth)
-  local program, err = compile_file(runtime, parent.folder, request.file)
+  local program, err = compile_file(runtime, parent.setting.folder, request.file)
   if not program then return nil, err end
   local child
   child, err = runtime:start(program, {
     input = request.input, run_id = request.key, folder = program.folder, path = parent.path, parent = parent.id, depth = depth,
-    budget = request.allotted, fronts = parent.fronts,
+    budget = request.allotted, fronts = parent.setting.fronts,
   })
   if child then return child end
   err.hint = err.hint and "give it in `input` of orchestration:run"

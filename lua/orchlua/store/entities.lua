@@ -86,7 +86,7 @@ end
 function M.answered(store, lease, request)
   if changes[request.action] then
     local rows, err = store:query(statements.chain .. [[SELECT body FROM chain JOIN journal ON journal.number = chain.number
-      WHERE kind = 'request' AND request = ?3 LIMIT 1]], lease.last, 0, request.number)
+      WHERE kind = 'request' AND request = ?3 LIMIT 1]], lease.last_row, 0, request.number)
     if not rows then return nil, err end
     return M.answer { request = request, rows = { { nil, rows[1] and rows[1].body } } }
   end

@@ -260,7 +260,9 @@ function Store:load(run)
   local rows
   rows, err = chain(self, run.last, newest.seq)
   if not rows then return nil, err end
-  return { seq = newest.seq, body = newest.body, marks = marks }, reversed(rows)
+  local body = newest.body
+  for _, mark in ipairs(marks) do mark.body = nil end
+  return { seq = newest.seq, body = body, marks = marks }, reversed(rows)
 end
 
 --- The last rows of a run, in order.
@@ -332,14 +334,15 @@ end
 --- A new run: it is made by its first part.
 ---@param run { id: string, title: string, parent: string?, options: table, created: number }
 ---@param program { name: string, source: string, first_line: integer, indent: integer }
----@return table? lease   what this process holds of the run
+---@return table? lease   what this process holds of the run, in fields that the run itself may have: `number`, `fence`, `creation`; later
+---  `last_row`, `noted_row`, `marks`
 ---@return orchlua.Error? err
 function Store:create(run, program)
   local err = self:sign_in()
   if err then return nil, err end
   self.run_count = self.run_count + 1
   return {
-    number = self.driver * NUMBERS_OF_A_DRIVER + self.run_count, id = run.id, fence = 1, marks = {},
+    number = self.driver * NUMBERS_OF_A_DRIVER + self.run_count, fence = 1,
     creation = { program, run.id, run.title, run.parent, json.encode(run.options), run.created, self.driver },
   }
 end
@@ -357,13 +360,13 @@ local function create(self, lease, creation)
   self.db:guard(self.statements.always, 0)
   local hash = add_program(self, creation[1])
   self.db:guard(self.statements.create, -#self.guards, lease.number, creation[2], hash, creation[3], creation[4], creation[5],
-    creation[6], creation[7], lease.last)
+    creation[6], creation[7], lease.last_row)
 end
 
 -- Whether the run's row has to say where its chain ends now: when it changes anyway, when
 -- the run may be left as it is for long, and when it would be too far behind.
 local function says_last(lease, part)
-  return part.state or lease.due or lease.status ~= "running" or lease.last > (lease.noted or 0) + statements.lag
+  return part.state or lease.due or lease.status ~= "running" or lease.last_row > (lease.noted_row or 0) + statements.lag
 end
 
 -- What follows is only done while this process drives the run, or when its id was free.
@@ -371,9 +374,9 @@ local function guard(self, lease, part)
   self.guards[#self.guards + 1] = lease
   local creation = lease.creation
   if not creation and not says_last(lease, part) then return self.db:guard(self.statements.held, -#self.guards, lease.number, lease.fence) end
-  lease.noted = lease.last
+  lease.noted_row = lease.last_row
   if creation then return create(self, lease, creation) end
-  self.db:guard(self.statements.ends, -#self.guards, lease.number, lease.fence, lease.last)
+  self.db:guard(self.statements.ends, -#self.guards, lease.number, lease.fence, lease.last_row)
 end
 
 local function append(self, lease, row, number, previous)
@@ -386,7 +389,8 @@ end
 -- wanted until then), and what is older than the history is let go. One at the same place
 -- takes the other's: another program has taken over there.
 local function add_snapshot(self, lease, snapshot, row)
-  local statement, marks = self.statements, lease.marks
+  local statement, marks = self.statements, lease.marks or {}
+  lease.marks = marks
   local before, one_more = marks[#marks], marks[#marks - 1]
   self.db:add(statement.forget, 0, lease.number)
   self.db:add(statement.snapshot, 0, lease.number, snapshot.seq, row, snapshot.body)
@@ -406,9 +410,9 @@ local function add_state(self, lease, state)
 end
 
 local function write(self, lease, part)
-  local previous, base, snapshot_row = lease.last, self.driver * NUMBERS_OF_A_DRIVER + self.row_count, lease.last
+  local previous, base, snapshot_row = lease.last_row, self.driver * NUMBERS_OF_A_DRIVER + self.row_count, lease.last_row
   self.row_count = self.row_count + #part.rows
-  if #part.rows > 0 then lease.last = base + #part.rows end
+  if #part.rows > 0 then lease.last_row = base + #part.rows end
   guard(self, lease, part)
   local rows = part.rows
   for i = 1, #rows do
@@ -425,7 +429,7 @@ end
 
 --- Puts a part of a run into the batch, whole: what it learned and asked for since the last. When that raises,
 --- nothing of the part is in the batch, and the lease is good for no further one.
----@param lease table
+---@param lease table   or the run, when it is its own; `due` says whether it may be left as it is for long
 ---@param part { rows: table[], taken: integer[], program: table?, state: table?, snapshot: { seq: integer, body: string }? }
 ---  rows: by the columns of the journal, with `entity`, the request, in one that asks for entities; taken: messages that have become
 ---  rows; state: `{status, time, due, steps, outcome, released, usage}`; snapshot: of the run as it is behind the row `seq`

@@ -318,7 +318,7 @@ function Writer:text()
   local body = table.concat(self.parts):gsub("\1(%d+)\1", function(group) return spill(self, tonumber(group)) end)
   head[#head + 1] = levels(self)
   head[#head + 1] = names(self)
-  head[#head + 1] = "local at, n, T = 0, run.slice, nil"
+  head[#head + 1] = "local at, n, T = 0, run.work.slice, nil"
   if body:find("T[", 1, true) then head[#head + 1] = "T = {}" end
   if #self.resumes > 0 then
     head[#head + 1] = ("do local pc = f[1] if pc >= %d and pc <= %d then %s end end"):format(
