@@ -208,6 +208,7 @@ describe("a command-line assistant as an agent", function()
     assert.equal("four", ask(script(output, { reply = "result" })))
     assert.equal("7", ask(script(output, { reply = "list.0.n" })))
     assert.equal('{"a":1}', ask(script(output, { reply = "tree" })))
+    assert.equal("false", ask(script([[echo '{"ok": false}']], { reply = "ok" })))
     for _, field in ipairs { "none", "empty", "list.x", "list.1.n", "result.a" } do
       local _, err = ask(script(output, { reply = field }))
       assert.truthy(err.message:find(("the program's answer has no field `%s`: {"):format(field), 1, true))
