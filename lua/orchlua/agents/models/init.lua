@@ -205,13 +205,16 @@ local function streamed(handle, secrets, dialect, tell, note)
   return answer
 end
 
+-- A gateway gave up waiting: the server behind it may have done its work all the same.
+local OUTCOME_UNKNOWN = { [504] = true, [524] = true }
+
 local function refusal(handle, head, secrets)
   local text = http.error_body(handle)
   local refused = http.refusal(head, said(json.decode(text), secrets) or http.brief(secrecy.mask(text, secrets)))
   local should = head.headers["x-should-retry"]
   if should == "true" or should == "false" then refused.retryable = should == "true" end
   refused.final = not refused.retryable
-  refused.usage = NOTHING
+  refused.usage = not OUTCOME_UNKNOWN[head.status] and NOTHING or nil
   return refused
 end
 
