@@ -370,6 +370,15 @@ RETURN 1
     assert.is_true(list[5].at - list[1].at >= 0.7)
   end)
 
+  it("is waited for outside the call's time, also by a try after the first", function()
+    local reply = result(ask("o", "[[status 503]][[times 1]][[header Retry-After 0]]x") .. "RETURN [r.output, r.attempts, r.duration < 0.5]",
+      { extra = { retries = 1, timeout = 0.6, rate = { requests = 1, per = 1 } } })
+    assert.equal('["echo: x",2,true]', core.json.encode(reply))
+    local failed = result(ask("o", "[[status 503]][[times 1]][[header Retry-After 0]][[delay 0.9]]x", ', on_error: "return"') .. "RETURN r.error.type",
+      { extra = { retries = 1, timeout = 0.6, rate = { requests = 1, per = 1 } } })
+    assert.equal("timeout", failed)
+  end)
+
   it("counts the tokens that tries may take, and gives back what they did not", function()
     local started = core.loop.clock()
     result(ask("o", "x [[usage 1 1]]") .. ask("o", "y [[usage 1 1]]") .. "RETURN 1", { extra = { max_tokens = 900, memory = false, rate = { tokens = 1400, per = 5 } } })
