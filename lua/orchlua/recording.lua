@@ -38,6 +38,7 @@ end
 local function error_value(err)
   local kept = value.object { "type", "message", type = err.type, message = value.utf8(err.message) }
   set(kept, "status", err.status)
+  set(kept, "partial", err.fields and err.fields.partial)
   return kept
 end
 
@@ -104,8 +105,10 @@ local function read(path)
   return answers, metered
 end
 
+-- The failure of a call, after all of its tries: it is not tried again.
 local function raise(kept, usage)
-  error(errors.new(field(kept, "type") or "agent", field(kept, "message") or "", { status = field(kept, "status"), retryable = false, usage = usage }), 0)
+  error(errors.new(field(kept, "type") or "agent", field(kept, "message") or "",
+    { status = field(kept, "status"), fields = { partial = field(kept, "partial") }, final = true, usage = usage }), 0)
 end
 
 -- What an answer took, as the budget has it.
