@@ -184,7 +184,7 @@ local function gathering(secrets, tell)
       pieces[#pieces + 1] = rest
       tell(rest)
     end
-    return table.concat(pieces)
+    return secrecy.mask(table.concat(pieces), secrets)
   end
 end
 
