@@ -20,12 +20,12 @@ function M.text(diagnostic, paint)
   local message = diagnostic.message
   local agent = diagnostic.agent_id
   if agent and not message:find(agent, 1, true) then message = ("agent `%s`: %s"):format(agent, message) end
-  message = message:gsub("[%z\1-\9\11-\31\127]", "·"):gsub("\194[\128-\159]", "·"):gsub("\n", "\n    ")
-  local lines = { paint("bold", place(diagnostic)) .. label .. message }
+  message = terminal.clean_lines(message):gsub("\n", "\n    ")
+  local lines = { paint("bold", terminal.clean(place(diagnostic))) .. label .. message }
   if diagnostic.excerpt then
-    for line in diagnostic.excerpt:gmatch "[^\n]+" do lines[#lines + 1] = "  " .. line:gsub("%c", " ") end
+    for line in diagnostic.excerpt:gmatch "[^\n]+" do lines[#lines + 1] = "  " .. terminal.clean((line:gsub("%c", " "))) end
   end
-  if diagnostic.hint then lines[#lines + 1] = "  " .. paint("cyan", "hint: ") .. diagnostic.hint end
+  if diagnostic.hint then lines[#lines + 1] = "  " .. paint("cyan", "hint: ") .. terminal.clean(diagnostic.hint) end
   return table.concat(lines, "\n")
 end
 

@@ -4,6 +4,7 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local failure = require "orchlua.run.failure"
+local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
 local null = value.null
@@ -13,8 +14,7 @@ local M = {}
 --- JSON of a value; one inside itself reads "(cycle)" there.
 local function encoded(v, indent)
   local text = json.encode(v, indent)
-  if text then return text end
-  return json.encode(M.without_cycles(v, {}), indent)
+  return terminal.clean_json(text or json.encode(M.without_cycles(v, {}), indent))
 end
 
 --- A copy of a value in which a value inside itself reads "(cycle)".
@@ -77,6 +77,7 @@ function M.result(options, run, program)
     io.stdout:write(encoded(as_json(run, program), 2), "\n")
   elseif options.output == "text" and run.status == "completed" then
     local text = as_text(run.result)
+    if text and core.terminal.is_terminal(1) then text = terminal.clean_lines(text) end
     if text then io.stdout:write(text, text:sub(-1) == "\n" and "" or "\n") end
   end
   io.stdout:flush()
