@@ -6,7 +6,8 @@ local errors = require "orchlua.error"
 local limits = require "orchlua.run.limits"
 local schemas = require "orchlua.agents.schema"
 
-local null = core.value.null
+local value = core.value
+local null = value.null
 local type = type
 
 local M = {}
@@ -36,6 +37,14 @@ local function flag_option(data, field)
   return flag
 end
 
+local function key_option(data)
+  local key = data.idempotency_key
+  if key == nil or key == null then return nil end
+  if type(key) == "number" then return value.text(key) end
+  if type(key) == "string" and key ~= "" then return key end
+  errors.raise("type", ("`idempotency_key` is a text that is not empty, and this is %s"):format(check.shown(key)))
+end
+
 local function schema_option(data)
   local schema = data.schema
   if schema == nil or schema == null then return nil end
@@ -50,7 +59,7 @@ local function options_of(data, replies)
   return {
     timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
     retries = number_option(data, "retries", 0), on_error = error_option(data), at_most_once = flag_option(data, "at_most_once"),
-    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key, schema = replies and schema_option(data) or nil,
+    task_id = data.task_id ~= null and data.task_id or nil, key = key_option(data), schema = replies and schema_option(data) or nil,
     stream = replies and flag_option(data, "stream"),
   }
 end
