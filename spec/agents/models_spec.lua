@@ -232,6 +232,17 @@ describe("an answer in pieces", function()
     end
   end)
 
+  it("may have its error without a field of that name, and its last line without an end", function()
+    local openai, ollama = require "orchlua.agents.models.openai", require "orchlua.agents.models.ollama"
+    local found = {}
+    assert.is_nil(openai.piece(found, core.json.decode '{"object": "error", "message": "too long", "code": 400}'))
+    assert.equal("too long", found.problem.message)
+    local reader = require("orchlua.agents.models.lines").reader(function(line) ollama.piece(found, core.json.decode(line)) end)
+    reader:feed '{"done": true, "prompt_eval_count": 1, "eval_count": 2}'
+    reader:finish()
+    assert.equal("stop", found.ending)
+  end)
+
   it("is whole at 1 MB", function()
     assert.equal(1000000, #answer("o", "[[big 1000000]][[pieces 500]]", ", stream: true"))
   end)

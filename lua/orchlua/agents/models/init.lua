@@ -198,6 +198,7 @@ local function streamed(handle, secrets, dialect, tell, note)
     reader:feed(piece)
     return answer.problem ~= nil
   end)
+  if not broken and dialect.streams_as == "lines" then reader:finish() end
   answer.text = value.utf8(text())
   if answer.text == "" and not answer.ending then answer.text = nil end
   if broken and not answer.ending then return nil, with_partial(broken, answer.text) end
@@ -218,7 +219,7 @@ local function refusal(handle, head, secrets)
   return refused
 end
 
-local function is_json(head) return (head.headers["content-type"] or ""):find("application/json", 1, true) ~= nil end
+local function is_json(head) return (head.headers["content-type"] or ""):lower():find("application/json", 1, true) ~= nil end
 
 -- A call -----------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ end
 ---@param event any
 ---@return string? piece
 function M.piece(answer, event)
-  if wire.at(event, "error") then
+  if wire.at(event, "error") or wire.text_at(event, "object") == "error" then
     answer.problem = event
     return nil
   end
