@@ -154,6 +154,11 @@ describe("a program", function()
       assert.equal(1, out.status, file)
       assert.is_nil(out.err:find("root:", 1, true))
     end
+    command.shell("ln -s /etc/passwd link.dsl && ln -s /etc etc && mkfifo pipe.dsl && mkdir folder", folder)
+    for file, why in pairs { ["link.dsl"] = "is a symbolic link", ["etc/passwd"] = "is a symbolic link", ["pipe.dsl"] = "it is no file", folder = "it is no file" } do
+      write("p.dsl", ("EVENT orchestration:run {file: %q} AS r\n"):format(file))
+      assert.matches(why, command.run("p.dsl --quiet --store :memory:", folder).err, 1, true)
+    end
   end)
 
   it("is not made from what was inserted into it", function()
