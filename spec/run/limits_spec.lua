@@ -155,6 +155,15 @@ describe("a row of the journal", function()
     assert.equal("1", result("TRACK {list: RANGE(200)}\nRETURN 1", config))
   end)
 
+  it("counts what a value shares each time, as its JSON does", function()
+    local config = { limits = { row = 1000 }, agents = { z = function() return "fine" end } }
+    local unfolding = "STATE a = [1]\nFOREACH i IN RANGE(10):\n  UPDATE a = [a, a]\n"
+    for body, name in pairs { ["TRACK {x: a}"] = "track", ["EVENT own:event {x: a}"] = "own:event", ['EVENT completion:async {agent_id: "z", x: a} AS r'] = "z" } do
+      assert.equal(('["limit","the data of `%s` is larger than 1000 bytes (limits.row)"]'):format(name),
+        result(unfolding .. "TRY:\n  " .. body .. "\nCATCH e:\n  RETURN [e.type, e.message]\nRETURN 1", config))
+    end
+  end)
+
   it("is limited for a signal, which is then refused", function()
     local config = { limits = { row = 1000 } }
     local rt = assert(orchlua.runtime { store = folder .. "/s.db", config = config })

@@ -91,6 +91,12 @@ local function too_many_requests(run)
   error(limits.reached("requests", ("more than %d requests in flight"):format(run.limits.requests), { hint = "wait for replies with AS or AWAIT" }), 0)
 end
 
+-- What the journal keeps of a request has to fit into a row. A short prompt does.
+local function check_row(run, agent_id, data, plain)
+  if plain and (#data == 0 or type(data.prompt) == "string" and #data.prompt * 8 < run.limits.row) then return end
+  run:check_row(agent_id, data)
+end
+
 --- The run's next request, not sent yet.
 ---@param replies? boolean   a reply is the answer, also of what is no agent
 ---@return orchlua.Request
@@ -99,6 +105,7 @@ function M.new(run, branch, site, kind, agent_id, prompt, data, replies)
   local number, fields = run.request_count + 1, #data
   -- Most questions have a prompt, and nothing else.
   local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
+  if run.keeps then check_row(run, agent_id, data, plain) end
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
     site = site, home = branch.home, awaited = run.program.sites[site].awaited, options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
