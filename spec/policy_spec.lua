@@ -209,6 +209,15 @@ describe("a program", function()
     for _, form in ipairs { "human", "json" } do assert_shown(command.run("check q.dsl --format " .. form, folder).out) end
   end)
 
+  it("cannot raise what the runtime tells of a run", function()
+    for _, what in ipairs { "started", "resumed", "completed", "failed", "cancelled" } do
+      write("p.dsl", ("TRY:\n  EVENT run:%s {result: 1}\nCATCH e:\n  FAIL e.type\n"):format(what))
+      local out = command.run("p.dsl --quiet --output events --store :memory:", folder)
+      assert.matches('"type":"run:failed".*"message":"event"', out.out)
+      assert.is_nil(out.out:find('"data"', 1, true))
+    end
+  end)
+
   it("gives a pipe its result as it is, and a terminal only its text", function()
     write("orchlua.config.lua", 'return { agents = { a = function() return "one\\n\\27[2Jtwo" end } }')
     write("p.dsl", 'EVENT completion:async {agent_id: "a", prompt: ""} AS r\nRETURN r.output\n')
