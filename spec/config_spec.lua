@@ -201,6 +201,7 @@ describe("checking a configuration", function()
       default({ ANTHROPIC_API_KEY = "k", ANTHROPIC_MODEL = "c", ANTHROPIC_BASE_URL = "http://h" }).model)
     for host, address in pairs {
       ["127.0.0.1"] = "http://127.0.0.1:11434", [":1234"] = "http://127.0.0.1:1234", ["0.0.0.0:1"] = "http://127.0.0.1:1", ["https://h/"] = "https://h:443",
+      ["http://h:8080/ollama/"] = "http://h:8080/ollama", ["::1"] = "http://[::1]:11434", ["[::1]:99"] = "http://[::1]:99",
     } do
       assert.equal(address, default({ OLLAMA_HOST = host }).model.base_url)
     end
