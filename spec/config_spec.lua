@@ -116,7 +116,7 @@ describe("checking a configuration", function()
     assert.equal(2, it.agents.slow.concurrency)
     assert.same({
       name = "cleaner", kind = "exec", exec = { "python3", "clean.py" }, stdin = "json", cwd = "tools", env = { K = "v" },
-      timeout = 5, retries = 0, retries_given = true, concurrency = 64, max_reply = 64 * 1024 * 1024
+      timeout = 5, retries = 0, retries_given = true, concurrency = 64, max_reply = 64 * 1024 * 1024, reply_limit = "limits.reply"
     }, it.agents.cleaner)
     assert.equal("http", it.agents.fetcher.kind)
     assert.equal(100, it.agents.fetcher.max_reply)

@@ -146,7 +146,7 @@ describe("a program that fails as an agent", function()
   it("is stopped when it answers more than max_reply", function()
     local problem = failure { exec = { "yes" }, max_reply = 1000 }
     assert.equal("limit", problem.type)
-    assert.equal("`yes` wrote more than 1000 bytes", problem.message)
+    assert.equal("`yes` wrote more than 1000 bytes (max_reply)", problem.message)
   end)
 
   it("cannot be asked with data that JSON cannot hold", function()

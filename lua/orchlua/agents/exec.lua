@@ -114,7 +114,7 @@ function M.new(entry, loop, folder)
       alone = entry.inherit ~= nil, stdin = input(request), limit = entry.max_reply, note = request
     })
     if not outcome then
-      if problem.type ~= "exec" then error(problem, 0) end
+      if problem.type ~= "exec" then error(request_text.failure(problem, entry), 0) end
       errors.raise("agent", problem.message, { retryable = false, cause = problem })
     end
     if outcome.status ~= 0 then failed(entry, outcome) end

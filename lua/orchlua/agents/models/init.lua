@@ -8,6 +8,7 @@ local errors = require "orchlua.error"
 local http = require "orchlua.agents.http"
 local io = require "orchlua.io"
 local lines = require "orchlua.agents.models.lines"
+local request_text = require "orchlua.agents.request"
 local secrecy = require "orchlua.secrecy"
 local wire = require "orchlua.agents.models.wire"
 
@@ -288,7 +289,7 @@ function M.new(entry, loop, folder)
       if not asked.stream or is_json(head) then return whole(loop, handle, secrets, dialect) end
       return streamed(handle, secrets, dialect, asked.tell or nothing, asked)
     end)
-    local wrong = failed or judged(answer, settings, dialect, secrets)
+    local wrong = failed and request_text.failure(failed, entry) or judged(answer, settings, dialect, secrets)
     local usage = answer and usage_of(answer, entry.price)
     if not wrong then return answer.text, usage end
     wrong.usage = wrong.usage or wrong.unsent and NOTHING or usage
