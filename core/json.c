@@ -9,16 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = ORCHLUA_DEEPEST, BATCH = 128, LARGEST = 256 * 1024 * 1024 };
+enum { DEEPEST = ORCHLUA_DEEPEST, BATCH = 128, LARGEST = 256 * 1024 * 1024, MOST_VALUES = 1 << 24, COUNTED = 4096 };
 
 /* Writing ---------------------------------------------------------------------- */
 
 static const char no_memory[] = "not enough memory";
 
-/* The text so far; a userdata, so that an error frees it. */
+/* The text so far; a userdata, so that an error frees it. Where it is only counted, `data` has
+ * its end, and `gone` says how much was in front of that. A small value may unfold to a large
+ * text, for what it shares is written each time: so there is a `most` of bytes, and of values. */
 struct out {
   char *data;
-  size_t size, room;
+  size_t size, room, gone, most;
+  int values;
+  bool counts;
   const char *indent;
   size_t indent_size;
   const char *problem;
@@ -36,7 +40,11 @@ static struct out *new_out(lua_State *L)
 {
   struct out *out = lua_newuserdatauv(L, sizeof *out, 0);
   out->data = NULL;
-  out->size = out->room = 0;
+  out->size = out->room = out->gone = 0;
+  out->most = LARGEST;
+  out->values = 0;
+  out->counts = false;
+  out->indent = NULL;
   out->problem = NULL;
   if (luaL_newmetatable(L, "orchlua.json.out")) {
     lua_pushcfunction(L, free_out);
@@ -46,13 +54,20 @@ static struct out *new_out(lua_State *L)
   return out;
 }
 
+static const char too_large[] = "larger than 268435456 bytes";
+
 static bool reserve(struct out *out, size_t more)
 {
   if (more <= out->room - out->size) return true;
-  if (out->size + more > LARGEST) {
-    out->problem = "larger than 268435456 bytes";
+  if (out->counts) {
+    out->gone += out->size;
+    out->size = 0;
+  }
+  if (out->gone + out->size + more > out->most) {
+    out->problem = too_large;
     return false;
   }
+  if (more <= out->room - out->size) return true;
   size_t room = out->room < 256 ? 256 : out->room;
   while (room < out->size + more) room *= 2;
   char *data = realloc(out->data, room);
@@ -67,6 +82,10 @@ static bool reserve(struct out *out, size_t more)
 
 static bool add(struct out *out, const char *text, size_t size)
 {
+  if (out->counts && size > COUNTED) {
+    out->gone += size;
+    size = 0;
+  }
   if (!reserve(out, size)) return false;
   memcpy(out->data + out->size, text, size);
   out->size += size;
@@ -170,6 +189,10 @@ static bool add_value(lua_State *L, struct out *out, int depth)
 {
   size_t size;
   enum orchlua_kind kind = orchlua_kind(L, -1);
+  if (++out->values > MOST_VALUES) {
+    out->problem = "larger than 16777216 values";
+    return false;
+  }
   switch (kind) {
   case KIND_NULL: return add(out, "null", 4);
   case KIND_BOOLEAN: return lua_toboolean(L, -1) ? add(out, "true", 4) : add(out, "false", 5);
@@ -229,6 +252,23 @@ static int encode(lua_State *L)
   lua_pushnil(L);
   lua_pushstring(L, problem);
   return 2;
+}
+
+/* longer(v, bytes) -> whether the JSON of a value has more bytes, or is none because it would be too large. */
+static int longer(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  lua_Integer most = luaL_checkinteger(L, 2);
+  struct out *out = new_out(L);
+  out->counts = true;
+  if (most < LARGEST) out->most = most < 0 ? 0 : (size_t)most;
+  lua_pushvalue(L, 1);
+  bool written = add_value(L, out, 0);
+  if (out->problem == no_memory) luaL_error(L, no_memory);
+  lua_pushboolean(L, written ? out->gone + out->size > out->most : strncmp(out->problem, "larger", 6) == 0);
+  free(out->data);
+  out->data = NULL;
+  return 1;
 }
 
 /* Reading ----------------------------------------------------------------------- */
@@ -712,7 +752,7 @@ static int decode_slowly(lua_State *L)
   return read_slices(L, LUA_OK, 0);
 }
 
-static const luaL_Reg functions[] = { { "encode", encode }, { "decode", decode }, { "decode_slowly", decode_slowly }, { NULL, NULL } };
+static const luaL_Reg functions[] = { { "encode", encode }, { "longer", longer }, { "decode", decode }, { "decode_slowly", decode_slowly }, { NULL, NULL } };
 
 int orchlua_open_json(lua_State *L)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = ORCHLUA_DEEPEST, MOST_COMPARISONS = 100000000 };
+enum { DEEPEST = ORCHLUA_DEEPEST, MOST_COMPARISONS = 10000000 };
 
 static const char array_key, object_key, reply_key; /* the metatables' places in the registry */
 

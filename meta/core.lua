@@ -61,6 +61,12 @@ local json = {}
 ---@return string? text, string? message
 function json.encode(v, indent) end
 
+--- Whether the JSON of a value has more bytes, or is none because it would be too large.
+---@param v any
+---@param bytes integer
+---@return boolean
+function json.longer(v, bytes) end
+
 ---@param text string
 ---@return any value, string? message, integer? at
 function json.decode(text) end

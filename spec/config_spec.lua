@@ -116,7 +116,7 @@ describe("checking a configuration", function()
     assert.equal(2, it.agents.slow.concurrency)
     assert.same({
       name = "cleaner", kind = "exec", exec = { "python3", "clean.py" }, stdin = "json", cwd = "tools", env = { K = "v" },
-      timeout = 5, retries = 0, retries_given = true, concurrency = 64, max_reply = 64 * 1024 * 1024
+      timeout = 5, retries = 0, retries_given = true, concurrency = 64, max_reply = 64 * 1024 * 1024, reply_limit = "limits.reply"
     }, it.agents.cleaner)
     assert.equal("http", it.agents.fetcher.kind)
     assert.equal(100, it.agents.fetcher.max_reply)
@@ -201,6 +201,7 @@ describe("checking a configuration", function()
       default({ ANTHROPIC_API_KEY = "k", ANTHROPIC_MODEL = "c", ANTHROPIC_BASE_URL = "http://h" }).model)
     for host, address in pairs {
       ["127.0.0.1"] = "http://127.0.0.1:11434", [":1234"] = "http://127.0.0.1:1234", ["0.0.0.0:1"] = "http://127.0.0.1:1", ["https://h/"] = "https://h:443",
+      ["http://h:8080/ollama/"] = "http://h:8080/ollama", ["::1"] = "http://[::1]:11434", ["[::1]:99"] = "http://[::1]:99",
     } do
       assert.equal(address, default({ OLLAMA_HOST = host }).model.base_url)
     end

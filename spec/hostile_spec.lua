@@ -145,6 +145,17 @@ describe("a program", function()
     assert.matches("%(cycle%)", run("STATE o = {}\nUPDATE o.o = o\nRETURN o").out)
   end)
 
+  it("with small values that unfold to large ones is not waited for", function()
+    local unfolding = "STATE a = [1]\nSTATE b = [1]\nFOREACH i IN RANGE(40):\n  UPDATE a = [a, a]\n  UPDATE b = [b, b]\n"
+    assert.equal('"(too large)"\n', run(unfolding .. "RETURN a").out)
+    assert.equal("completed", core.json.decode(run(unfolding .. "RETURN 1", "--output json").out).status)
+    for what, message in pairs { ["a == b"] = "too large to be compared", ["HASH(a)"] = "larger than 16777216 values", ['"{{a}}"'] = "larger than 16777216 values" } do
+      assert.matches(message, run(unfolding .. "TRY:\n  RETURN " .. what .. "\nCATCH e:\n  RETURN e.message").out, 1, true)
+    end
+    local all_in_all = "STATE l = []\nFOREACH i IN RANGE(14):\n  APPEND l []\nFOREACH x IN l:\n  FOREACH y IN l:\n    APPEND x y\nRETURN l"
+    assert.matches("%(too large%)", run(all_in_all).out)
+  end)
+
   it("has no way to Lua's own functions", function()
     for _, expression in ipairs { '"x".rep', '"x".format', "x.__index", 'x["__metatable"]', '"x"["rep"]' } do
       assert.equal("null\n", run("STATE x = {}\nRETURN JSON.stringify(" .. expression .. ")").out, expression)

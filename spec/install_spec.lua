@@ -11,6 +11,11 @@ describe("make install", function()
     assert.equal("42\n", r.out, r.err)
     r = command.shell("unset LUA_PATH LUA_CPATH; root/usr/bin/orchlua patterns", folder)
     assert.matches("consensus.*pipeline.*self_improving", r.out)
+    command.shell("mkdir orchlua && echo none >orchlua/core.so", folder)
+    for _, path in ipairs { "root/usr/bin/orchlua", command.path } do
+      r = command.shell("unset LUA_PATH LUA_CPATH; " .. path .. " p.dsl --quiet --store :memory:", folder)
+      assert.equal("42\n", r.out, "the current folder's core was taken: " .. r.err)
+    end
     local checkout = command.shell("cd lua && find -L orchlua -name '*.lua' | sort", ".").out
     local installed = command.shell("cd root/usr/share/lua/5.4 && find orchlua -name '*.lua' | sort", folder).out
     assert.equal(checkout, installed)

@@ -154,6 +154,11 @@ describe("a program", function()
       assert.equal(1, out.status, file)
       assert.is_nil(out.err:find("root:", 1, true))
     end
+    command.shell("ln -s /etc/passwd link.dsl && ln -s /etc etc && mkfifo pipe.dsl && mkdir folder", folder)
+    for file, why in pairs { ["link.dsl"] = "is a symbolic link", ["etc/passwd"] = "is a symbolic link", ["pipe.dsl"] = "it is no file", folder = "it is no file" } do
+      write("p.dsl", ("EVENT orchestration:run {file: %q} AS r\n"):format(file))
+      assert.matches(why, command.run("p.dsl --quiet --store :memory:", folder).err, 1, true)
+    end
   end)
 
   it("is not made from what was inserted into it", function()
@@ -178,5 +183,46 @@ describe("a program", function()
       if line:find('"type":"run:completed"', 1, true) then completed = completed + 1 end
     end
     assert.equal(0, completed)
+  end)
+
+  -- Control characters of Latin 1, and the signs that end a line or turn the direction of what follows.
+  local OBEYED = "\u{9b}31m\u{85}\127\u{2028}\u{202e}\u{2066}"
+
+  local function assert_shown(text)
+    for _, pattern in ipairs { "\194[\128-\159]", "\127", "\226\128[\168-\174]", "\226\129[\166-\169]" } do assert.is_nil(text:find(pattern), text) end
+  end
+
+  it("sends no terminal a sign that it obeys, whoever wrote it", function()
+    write("orchlua.config.lua", ("return { agents = { a = function() return %q end } }"):format(OBEYED))
+    write("p.dsl", 'EVENT completion:async {agent_id: "a", prompt: ""} AS r\nTRACK {said: r.output}\nFAIL r.output\n')
+    local out = command.run("p.dsl --store s.db --run-id r", folder)
+    assert_shown(out.err)
+    for _, arguments in ipairs { "show r", "trace r", "runs", "show r --output json", "runs --output json" } do
+      assert_shown(command.run(arguments .. " --store s.db", folder).out)
+    end
+    for _, form in ipairs { "json", "events" } do
+      out = command.run("p.dsl --store :memory: --output " .. form, folder)
+      assert_shown(out.out)
+      assert.truthy(out.out:find("\\u009b31m\\u0085\\u007f\\u2028\\u202e\\u2066", 1, true))
+    end
+    write("q.dsl", ('STATE x = "%s" + nope(\n'):format(OBEYED))
+    for _, form in ipairs { "human", "json" } do assert_shown(command.run("check q.dsl --format " .. form, folder).out) end
+  end)
+
+  it("cannot raise what the runtime tells of a run", function()
+    for _, what in ipairs { "started", "resumed", "completed", "failed", "cancelled" } do
+      write("p.dsl", ("TRY:\n  EVENT run:%s {result: 1}\nCATCH e:\n  FAIL e.type\n"):format(what))
+      local out = command.run("p.dsl --quiet --output events --store :memory:", folder)
+      assert.matches('"type":"run:failed".*"message":"event"', out.out)
+      assert.is_nil(out.out:find('"data"', 1, true))
+    end
+  end)
+
+  it("gives a pipe its result as it is, and a terminal only its text", function()
+    write("orchlua.config.lua", 'return { agents = { a = function() return "one\\n\\27[2Jtwo" end } }')
+    write("p.dsl", 'EVENT completion:async {agent_id: "a", prompt: ""} AS r\nRETURN r.output\n')
+    assert.equal("one\n\27[2Jtwo\n", command.run("p.dsl --quiet --store :memory:", folder).out)
+    local out = command.shell(("script -qec '%s p.dsl --quiet --store :memory:' /dev/null"):format(command.path), folder)
+    assert.equal("one\r\n·[2Jtwo\r\n", out.out)
   end)
 end)

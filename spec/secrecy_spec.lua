@@ -6,11 +6,22 @@ describe("a secret", function()
   it("is a key, and what a header of its kind carries, with and without its scheme", function()
     assert.same({ "Basic dXNlcjpwYXNz", "dXNlcjpwYXNz", "tok-abcdefgh", "sk-12345678" }, SECRETS)
     assert.same({}, secrecy.of("short", { Accept = "application/json" }))
+    assert.same({ "12345678" }, secrecy.of(nil, { ["X-Auth"] = "12345678" }))
   end)
 
   it("is masked wherever it stands", function()
     assert.equal("a [secret] b [secret] c [secret]", secrecy.mask("a sk-12345678 b tok-abcdefgh c Basic dXNlcjpwYXNz", SECRETS))
     assert.equal("nothing here", secrecy.mask("nothing here", SECRETS))
+  end)
+
+  it("is masked where it is escaped, and other texts stay as they are", function()
+    local secrets = secrecy.of('sk-1/2+3"4=5', nil)
+    for _, text in ipairs { [[sk-1\/2+3\"4=5]], [[sk-1\u002f2\u002B3\u00224\u003d5]], [[\u0073\u006b-1/2+3\"4=5]], "sk-1%2F2%2b3%224%3D5", 'sk-1/2+3"4=5' } do
+      assert.equal('{"a\\"/": "[secret]"}', secrecy.mask('{"a\\"\\/": "' .. text .. '"}', secrets):gsub("\\/", "/"), text)
+      assert.equal("[secret]", secrecy.mask(text, secrets):sub(1, 8))
+    end
+    assert.equal("[secret]", secrecy.mask(("50% of \\/ "):rep(200000) .. [[sk-1\/2+3\"4=5]], secrets):sub(-8))
+    for _, text in ipairs { [[sk-1\\/2+3\"4=5]], [[a\/b \u0041 100%25]] } do assert.equal(text, secrecy.mask(text, secrets)) end
   end)
 
   it("is masked in pieces that are cut anywhere, and nothing else is lost", function()

@@ -30,6 +30,7 @@ local RETENTION = { rows = 10000, days = 30 }
 ---@field retries_given boolean             the entry itself says how many
 ---@field concurrency integer               calls at a time
 ---@field max_reply integer                 bytes
+---@field reply_limit string                which limit that is, for messages
 ---@field latency? number                   `lua`: seconds before it answers
 ---@field stdin? "text"|"json"              `exec`: what the program reads
 ---@field cwd? string                       `exec`: seen from the configuration's folder
@@ -248,7 +249,10 @@ local function entry_checker(problems, kinds, config)
     for field, value in pairs(config.defaults) do
       if normal[field] == nil then normal[field] = value end
     end
-    if kinds[kind].max_reply then normal.max_reply = math.min(normal.max_reply or math.huge, config.limits.reply) end
+    if kinds[kind].max_reply then
+      normal.reply_limit = (normal.max_reply or math.huge) < config.limits.reply and "max_reply" or "limits.reply"
+      normal.max_reply = math.min(normal.max_reply or math.huge, config.limits.reply)
+    end
     if models.KINDS[kind] then complete_model(problems, path, normal, config.providers) end
     return normal
   end

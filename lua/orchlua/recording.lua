@@ -38,6 +38,7 @@ end
 local function error_value(err)
   local kept = value.object { "type", "message", type = err.type, message = value.utf8(err.message) }
   set(kept, "status", err.status)
+  set(kept, "partial", err.fields and err.fields.partial)
   return kept
 end
 
@@ -63,6 +64,7 @@ function Recorder:keep(request, row)
   local line = value.object { request.kind, "data", [request.kind] = request.agent_id, data = request.data == nil and null or request.data }
   if row.error then set(line, "error", error_value(row.error)) else set(line, "reply", row.body) end
   set(line, "usage", usage_value(row.usage))
+  set(line, "request", request.key)
   local ok, message = self.file:write(json.encode(line), "\n")
   if ok then ok, message = self.file:flush() end
   if not ok then return errors.new("usage", ("cannot record to %s: %s"):format(self.path, message)) end
@@ -85,6 +87,23 @@ local function answer_of(text)
   return key_of(kind, line[kind], line.data), line
 end
 
+-- Equal requests of a run have their answers in the order in which they were asked; those were kept as they came.
+local function in_order(list)
+  local places, runs = {}, {}
+  for place, answer in ipairs(list) do
+    local run, number = tostring(field(answer, "request")):match "^(.*)/(%d+)$"
+    if run then
+      places[run], runs[run] = places[run] or {}, runs[run] or {}
+      table.insert(places[run], place)
+      table.insert(runs[run], { number = tonumber(number), answer = answer })
+    end
+  end
+  for run, asked in pairs(runs) do
+    table.sort(asked, function(a, b) return a.number < b.number end)
+    for i, place in ipairs(places[run]) do list[place] = asked[i].answer end
+  end
+end
+
 local function read(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, errors.new("usage", "cannot replay: " .. message) end
@@ -101,11 +120,14 @@ local function read(path)
     if answer.agent and field(answer, "usage") then metered[answer.agent] = true end
   end
   file:close()
+  for _, list in pairs(answers) do in_order(list) end
   return answers, metered
 end
 
+-- The failure of a call, after all of its tries: it is not tried again.
 local function raise(kept, usage)
-  error(errors.new(field(kept, "type") or "agent", field(kept, "message") or "", { status = field(kept, "status"), retryable = false, usage = usage }), 0)
+  error(errors.new(field(kept, "type") or "agent", field(kept, "message") or "",
+    { status = field(kept, "status"), fields = { partial = field(kept, "partial") }, final = true, usage = usage }), 0)
 end
 
 -- What an answer took, as the budget has it.

@@ -39,7 +39,7 @@ function M.read(path, variable)
   return nil
 end
 
-local SECRET_HEADERS = { "authorization", "key", "token", "secret", "cookie", "password" }
+local SECRET_HEADERS = { "auth", "credential", "key", "token", "secret", "cookie", "password" }
 
 local function is_secret_header(name)
   name = name:lower()
@@ -50,7 +50,10 @@ local function is_secret_header(name)
 end
 
 local function add(secrets, text)
-  if #text >= SHORTEST then secrets[#secrets + 1] = text end
+  if #text < SHORTEST then return end
+  secrets[#secrets + 1] = text
+  local in_json = text:gsub('["\\]', "\\%0")
+  if in_json ~= text then secrets[#secrets + 1] = in_json end
 end
 
 --- What must not be seen of a request: its key, and the values of headers that carry one,
@@ -85,13 +88,64 @@ local function replaced(text, secret)
   return table.concat(pieces)
 end
 
---- A text with every secret in it masked.
+local function masked(text, secrets)
+  for _, secret in ipairs(secrets) do text = replaced(text, secret) end
+  return text
+end
+
+local LARGE = 1024 * 1024
+
+local function longest_word(secret)
+  local longest = ""
+  for word in secret:gmatch "%w+" do
+    if #word > #longest then longest = word end
+  end
+  return longest
+end
+
+-- Whether a closer look is worth its time: in a large text, where a word of a secret stands, which nobody needs to escape.
+local function has_a_word(text, secrets)
+  if #text < LARGE then return true end
+  for _, secret in ipairs(secrets) do
+    if text:find(longest_word(secret), 1, true) then return true end
+  end
+  return false
+end
+
+local function is_escaped(text)
+  return text:find("\\/", 1, true) or text:find("\\u00", 1, true) or text:find("%", 1, true) and text:find "%%[2-7]%x"
+end
+
+-- A printable character as a JSON text may have it in a string.
+local function character(hex)
+  local char = string.char(tonumber(hex, 16))
+  if char == '"' or char == "\\" then return "\\" .. char end
+  return char:find "^[\x20-\x7E]$" and char or nil
+end
+
+-- What stands behind a backslash, and its backslash, without the escape when there need be none.
+local function plain_escape(sign, rest)
+  if sign == "/" then return "/" .. rest end
+  local hex = sign == "u" and rest:match "^00(%x%x)$"
+  return hex and character(hex)
+end
+
+-- A text with the characters as they are that stand in it as JSON or an address has them: `\/`, `\u002f`, `%2F`.
+local function written_plainly(text)
+  return (text:gsub("\\(.)([^\\]?[^\\]?[^\\]?[^\\]?)", plain_escape):gsub("%%(%x%x)", character))
+end
+
+--- A text with every secret in it masked. Where one was escaped, the text's other escapes
+--- are taken back with it: in JSON they mean the same.
 ---@param text string
 ---@param secrets string[]
 ---@return string
 function M.mask(text, secrets)
-  for _, secret in ipairs(secrets) do text = replaced(text, secret) end
-  return text
+  text = masked(text, secrets)
+  if not secrets[1] or not has_a_word(text, secrets) or not is_escaped(text) then return text end
+  local plain = written_plainly(text)
+  local again = masked(plain, secrets)
+  return again ~= plain and again or text
 end
 
 -- The length of the longest end of `text` that a secret may begin with.
@@ -121,7 +175,7 @@ function M.masker(secrets)
       held = ""
       return rest
     end
-    local text = M.mask(held .. piece, secrets)
+    local text = masked(held .. piece, secrets)
     local size = possible_start(text, secrets)
     held = text:sub(#text - size + 1)
     return text:sub(1, #text - size)

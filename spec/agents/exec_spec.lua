@@ -146,7 +146,7 @@ describe("a program that fails as an agent", function()
   it("is stopped when it answers more than max_reply", function()
     local problem = failure { exec = { "yes" }, max_reply = 1000 }
     assert.equal("limit", problem.type)
-    assert.equal("`yes` wrote more than 1000 bytes", problem.message)
+    assert.equal("`yes` wrote more than 1000 bytes (max_reply)", problem.message)
   end)
 
   it("cannot be asked with data that JSON cannot hold", function()
@@ -208,6 +208,7 @@ describe("a command-line assistant as an agent", function()
     assert.equal("four", ask(script(output, { reply = "result" })))
     assert.equal("7", ask(script(output, { reply = "list.0.n" })))
     assert.equal('{"a":1}', ask(script(output, { reply = "tree" })))
+    assert.equal("false", ask(script([[echo '{"ok": false}']], { reply = "ok" })))
     for _, field in ipairs { "none", "empty", "list.x", "list.1.n", "result.a" } do
       local _, err = ask(script(output, { reply = field }))
       assert.truthy(err.message:find(("the program's answer has no field `%s`: {"):format(field), 1, true))

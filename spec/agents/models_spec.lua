@@ -235,6 +235,17 @@ describe("an answer in pieces", function()
     end
   end)
 
+  it("may have its error without a field of that name, and its last line without an end", function()
+    local openai, ollama = require "orchlua.agents.models.openai", require "orchlua.agents.models.ollama"
+    local found = {}
+    assert.is_nil(openai.piece(found, core.json.decode '{"object": "error", "message": "too long", "code": 400}'))
+    assert.equal("too long", found.problem.message)
+    local reader = require("orchlua.agents.models.lines").reader(function(line) ollama.piece(found, core.json.decode(line)) end)
+    reader:feed '{"done": true, "prompt_eval_count": 1, "eval_count": 2}'
+    reader:finish()
+    assert.equal("stop", found.ending)
+  end)
+
   it("is whole at 1 MB", function()
     assert.equal(1000000, #answer("o", "[[big 1000000]][[pieces 500]]", ", stream: true"))
   end)
@@ -371,6 +382,15 @@ RETURN 1
     table.sort(list, function(a, b) return a.at < b.at end)
     assert.is_true(list[6].at - list[1].at >= 0.8)
     assert.is_true(list[5].at - list[1].at >= 0.7)
+  end)
+
+  it("is waited for outside the call's time, also by a try after the first", function()
+    local reply = result(ask("o", "[[status 503]][[times 1]][[header Retry-After 0]]x") .. "RETURN [r.output, r.attempts, r.duration < 0.5]",
+      { extra = { retries = 1, timeout = 0.6, rate = { requests = 1, per = 1 } } })
+    assert.equal('["echo: x",2,true]', core.json.encode(reply))
+    local failed = result(ask("o", "[[status 503]][[times 1]][[header Retry-After 0]][[delay 0.9]]x", ', on_error: "return"') .. "RETURN r.error.type",
+      { extra = { retries = 1, timeout = 0.6, rate = { requests = 1, per = 1 } } })
+    assert.equal("timeout", failed)
   end)
 
   it("counts the tokens that tries may take, and gives back what they did not", function()

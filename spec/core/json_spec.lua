@@ -97,10 +97,27 @@ describe("json", function()
     assert.equal("[[1],[1]]", json.encode(value.array { shared, shared }))
   end)
 
-  it("stops at 256 MiB, however small the value that unfolds to it", function()
+  it("stops at 256 MiB and at 16 million values, however small the value that unfolds to it", function()
     local list = value.array {}
     for _ = 1, 60 do list = value.array { list, list } end
+    assert.same({ nil, "larger than 16777216 values" }, { json.encode(list) })
+    list = value.array { ("x"):rep(1024 * 1024) }
+    for _ = 1, 60 do list = value.array { list, list } end
     assert.same({ nil, "larger than 268435456 bytes" }, { json.encode(list) })
+  end)
+
+  it("tells whether a text would be longer, without making it", function()
+    for _, text in ipairs { "[1,2,3]", '"x"', '{"a":[null,true,-1.5],"b":"\\u0001"}', '["' .. ("x"):rep(10000) .. '",1]', "[" .. ("12,"):rep(9999) .. "1]" } do
+      local v = json.decode(text)
+      assert.is_false(json.longer(v, #text), text)
+      assert.is_true(json.longer(v, #text - 1), text)
+    end
+    local shared = value.array { ("x"):rep(1000) }
+    for _ = 1, 60 do shared = value.array { shared, shared } end
+    assert.is_true(json.longer(shared, 1000000))
+    local cyclic = value.array {}
+    cyclic[1] = cyclic
+    assert.is_false(json.longer(cyclic, 1000000))
   end)
 
   it("reads large arrays and objects in pieces", function()

@@ -165,6 +165,30 @@ describe("a recording", function()
     assert.equal("completed", orchlua("p.dsl --replay replies.jsonl --output json").json.status)
   end)
 
+  it("gives equal requests their answers in the order in which they were asked", function()
+    write("orchlua.config.lua", [=[
+local orchlua, asked = require "orchlua", 0
+return { agents = { a = function()
+  asked = asked + 1
+  local mine = asked
+  orchlua.sleep(mine == 1 and 0.2 or 0)
+  return "answer " .. mine
+end } }
+]=])
+    write("p.dsl", 'PARALLEL:\n  EVENT completion:async {agent_id: "a", prompt: "x"} AS a\n  EVENT completion:async {agent_id: "a", prompt: "x"} AS b\nRETURN [a.output, b.output]')
+    local expected = '["answer 1","answer 2"]'
+    assert.equal(expected, json.encode(orchlua("p.dsl --record replies.jsonl --output json").json.result))
+    assert.equal(expected, json.encode(orchlua("p.dsl --replay replies.jsonl --output json").json.result))
+  end)
+
+  it("has a call's failure once, after all of its tries", function()
+    write("p.dsl", ask("[[status 500]][[header Retry-After 0]]", ', retries: 2, on_error: "return"')
+      .. ask("half an answer [[pieces 4]][[break 2]]", ', stream: true, on_error: "return"', "b") .. "RETURN [r.error.message, r.error.status, b.error.partial]")
+    local recorded = orchlua "p.dsl --record replies.jsonl --output json"
+    assert.equal("echo: half", recorded.json.result[3]:sub(1, 10))
+    assert.equal(json.encode(recorded.json.result), json.encode(orchlua("p.dsl --replay replies.jsonl --output json").json.result))
+  end)
+
   it("stops the run at a request that it does not know, wherever it is asked", function()
     write("p.dsl", ask "one" .. "RETURN 1")
     orchlua "p.dsl --record replies.jsonl"

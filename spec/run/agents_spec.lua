@@ -160,6 +160,16 @@ describe("an agent", function()
     assert.equal(9, told.timeout)
   end)
 
+  it("is told the key that the event gives, which is a text", function()
+    local told
+    local given = { agents = { ["*"] = function(request) told = request return "" end } }
+    for key, seen in pairs { ['"mine"'] = "mine", ["7"] = "7", ["null"] = "seed-1/1" } do
+      run.run(ask("w", ", idempotency_key: " .. key), given)
+      assert.equal(seen, told.idempotency_key)
+    end
+    for _, key in ipairs { "{}", "[1]", "true", '""' } do assert.equal("type", run.failure(ask("w", ", idempotency_key: " .. key), given).type) end
+  end)
+
   it("gets a copy: what the program does later does not reach it", function()
     local kept
     run.run("STATE o = {a: 1}\nEVENT completion:async {agent_id: \"w\", prompt: \"\", o: o} AS r\nUPDATE o.a = 2", {

@@ -67,6 +67,13 @@ describe("a budget", function()
     assert.equal(3, #server.requests())
   end)
 
+  it("of tokens reserves what is sent as the limit, by whichever of its names", function()
+    local two = { openai = { base_url = server.url .. "/v1", model = "m", max_tokens = 10, max_completion_tokens = 100000 } }
+    local ended = run.run("BUDGET {tokens: 2000}\n" .. ask("a"), { agents = { m = two }, real_time = true })
+    assert.equal("budget", ended.error.type)
+    assert.equal(0, #server.requests())
+  end)
+
   it("holds under fan-out: what is in flight counts as spent", function()
     local ended = go([[
 BUDGET {tokens: 2000}
@@ -103,6 +110,8 @@ RETURN refused
 
   it("charges a try whose outcome nobody knows with all that it may have taken", function()
     local ended = go(ask("[[delay 5]]", ', timeout: 0.2, on_error: "return"') .. "RETURN r.usage.output")
+    assert.equal(500, ended.result)
+    ended = go(ask("[[status 504]]", ', on_error: "return"') .. "RETURN r.usage.output")
     assert.equal(500, ended.result)
     ended = go(ask("abc [[break 1]][[pieces 3]]", ', stream: true, on_error: "return"') .. "RETURN r.usage.output")
     assert.equal(500, ended.result)

@@ -6,6 +6,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local orchlua = require "orchlua"
 local run = require "spec.support.run"
+local standin = require "spec.support.models"
 
 local MIB = 1024 * 1024
 
@@ -99,9 +100,24 @@ describe("the size of an answer", function()
       return caught('EVENT completion:async {agent_id: "p", prompt: ""} AS r', { reply = reply },
         { p = { exec = { "sh", "-c", "printf %0200d 1" }, max_reply = max_reply } })
     end
-    assert.matches("more than 100 bytes", message(100, nil))
-    assert.matches("more than 100 bytes", message(100, 1000))
-    assert.matches("more than 50 bytes", message(100, 50))
+    assert.matches("more than 100 bytes (limits.reply)", message(100, nil), 1, true)
+    assert.matches("more than 100 bytes (limits.reply)", message(100, 1000), 1, true)
+    assert.matches("more than 50 bytes (max_reply)", message(100, 50), 1, true)
+  end)
+
+  it("of a server is limited, and the error names the limit", function()
+    local server, key_file = standin.start(), standin.key_file "sk-limits-spec"
+    finally(function()
+      server.stop()
+      os.remove(key_file)
+    end)
+    for _, fields in ipairs { "", ", stream: true" } do
+      for _, limit in ipairs { "limits.reply", "max_reply" } do
+        local message = caught('EVENT completion:async {agent_id: "m", prompt: "[[big 5000]]"' .. fields .. "} AS r", { reply = 2000 },
+          { m = { openai = { base_url = server.url .. "/v1", model = "m", api_key_file = key_file }, max_reply = limit == "max_reply" and 1000 or nil, retries = 0 } })
+        assert.matches("is larger than %d000 bytes.*%(" .. limit .. "%)$", message)
+      end
+    end
   end)
 end)
 
@@ -160,6 +176,15 @@ describe("a row of the journal", function()
         result("TRY:\n  " .. body .. "\nCATCH e:\n  RETURN [e.type, e.message]\nRETURN 1", config))
     end
     assert.equal("1", result("TRACK {list: RANGE(200)}\nRETURN 1", config))
+  end)
+
+  it("counts what a value shares each time, as its JSON does", function()
+    local config = { limits = { row = 1000 }, agents = { z = function() return "fine" end } }
+    local unfolding = "STATE a = [1]\nFOREACH i IN RANGE(10):\n  UPDATE a = [a, a]\n"
+    for body, name in pairs { ["TRACK {x: a}"] = "track", ["EVENT own:event {x: a}"] = "own:event", ['EVENT completion:async {agent_id: "z", x: a} AS r'] = "z" } do
+      assert.equal(('["limit","the data of `%s` is larger than 1000 bytes (limits.row)"]'):format(name),
+        result(unfolding .. "TRY:\n  " .. body .. "\nCATCH e:\n  RETURN [e.type, e.message]\nRETURN 1", config))
+    end
   end)
 
   it("is limited for a signal, which is then refused", function()

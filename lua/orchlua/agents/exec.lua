@@ -78,7 +78,13 @@ local function field_of(path, text)
   local v = json.decode(text)
   for step in path:gmatch "[^.]+" do
     local kind = value.kind(v)
-    if kind == "array" then v = v[(math.tointeger(tonumber(step)) or -1) + 1] else v = kind == "object" and v[step] or nil end
+    if kind == "array" then
+      v = v[(math.tointeger(tonumber(step)) or -1) + 1]
+    elseif kind == "object" then
+      v = v[step]
+    else
+      v = nil
+    end
   end
   if v == nil or v == value.null then
     errors.raise("agent", ("the program's answer has no field `%s`: %s"):format(path, io.first(text, SHOWN_STDERR)), { retryable = false })
@@ -108,7 +114,7 @@ function M.new(entry, loop, folder)
       alone = entry.inherit ~= nil, stdin = input(request), limit = entry.max_reply, note = request
     })
     if not outcome then
-      if problem.type ~= "exec" then error(problem, 0) end
+      if problem.type ~= "exec" then error(request_text.failure(problem, entry), 0) end
       errors.raise("agent", problem.message, { retryable = false, cause = problem })
     end
     if outcome.status ~= 0 then failed(entry, outcome) end

@@ -128,7 +128,7 @@ function M.new(entry, loop)
     local reply, problem = io.transfer(loop, {
       method = "POST", url = entry.http, headers = headers, body = request_text.json(request), limit = entry.max_reply
     }, take_reply(secrets))
-    if not reply then error(problem, 0) end
+    if not reply then error(request_text.failure(problem, entry), 0) end
     return reply
   end
 end

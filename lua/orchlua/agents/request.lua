@@ -44,6 +44,15 @@ function M.json(request) return encode(request, ALL) end
 ---@return string
 function M.context(request) return encode(request, CONTEXT) end
 
+--- An error of a transport; that an answer is too long says by which limit.
+---@param err orchlua.Error
+---@param entry orchlua.Config.Entry
+---@return orchlua.Error
+function M.failure(err, entry)
+  if err.type == "limit" then err.message = ("%s (%s)"):format(err.message, entry.reply_limit) end
+  return err
+end
+
 --- The prompt as text; none is the empty text.
 ---@param request orchlua.Request
 ---@return string

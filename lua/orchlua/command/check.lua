@@ -55,7 +55,7 @@ local function as_json(found)
     end
     list[i] = entry
   end
-  return json.encode(list, 2)
+  return terminal.clean_json(json.encode(list, 2))
 end
 
 local function count(found, severity)

@@ -23,13 +23,12 @@ end
 function M.text(diagnostic, paint)
   local warning = diagnostic.severity == "warning"
   local label = warning and paint("yellow", "warning: ") or paint("red", "error: ")
-  local message = with_agent(diagnostic.message, diagnostic.agent_id)
-  message = message:gsub("[%z\1-\9\11-\31\127]", "·"):gsub("\194[\128-\159]", "·"):gsub("\n", "\n    ")
-  local lines = { paint("bold", place(diagnostic)) .. label .. message }
+  local message = terminal.clean_lines(with_agent(diagnostic.message, diagnostic.agent_id)):gsub("\n", "\n    ")
+  local lines = { paint("bold", terminal.clean(place(diagnostic))) .. label .. message }
   if diagnostic.excerpt then
-    for line in diagnostic.excerpt:gmatch "[^\n]+" do lines[#lines + 1] = "  " .. line:gsub("%c", " ") end
+    for line in diagnostic.excerpt:gmatch "[^\n]+" do lines[#lines + 1] = "  " .. terminal.clean((line:gsub("%c", " "))) end
   end
-  if diagnostic.hint then lines[#lines + 1] = "  " .. paint("cyan", "hint: ") .. diagnostic.hint end
+  if diagnostic.hint then lines[#lines + 1] = "  " .. paint("cyan", "hint: ") .. terminal.clean(diagnostic.hint) end
   return table.concat(lines, "\n")
 end
 

@@ -4,34 +4,53 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local failure = require "orchlua.run.failure"
+local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
 local null = value.null
 
 local M = {}
 
---- JSON of a value; one inside itself reads "(cycle)" there.
-local function encoded(v, indent)
-  local text = json.encode(v, indent)
-  if text then return text end
-  return json.encode(M.without_cycles(v, {}), indent)
-end
+-- Objects and arrays that are shown of a value inside itself; ways through it may be without number.
+local MOST_SHOWN = 100000
+local TOO_LARGE = "(too large)"
 
---- A copy of a value in which a value inside itself reads "(cycle)".
-function M.without_cycles(v, above)
+-- A copy of a value in which a value inside itself reads "(cycle)"; `above` has those that it
+-- lies in, and how many may be copied still.
+local function without_cycles(v, above)
   if type(v) ~= "table" then return v end
   if above[v] then return "(cycle)" end
-  above[v] = true
+  if above.left == 0 then return TOO_LARGE end
+  above[v], above.left = true, above.left - 1
   local copy = {}
   if value.kind(v) == "array" then
-    for i, item in ipairs(v) do copy[i] = M.without_cycles(item, above) end
+    for i, item in ipairs(v) do copy[i] = without_cycles(item, above) end
     value.array(copy)
   else
-    for i, key in ipairs(v) do copy[i], copy[key] = key, M.without_cycles(v[key], above) end
+    for i, key in ipairs(v) do copy[i], copy[key] = key, without_cycles(v[key], above) end
     value.object(copy)
   end
   above[v] = nil
   return copy
+end
+
+-- JSON of a value, with as much of it as can be shown; nil when it is too large, or nested too deep.
+local function text_of(v, indent)
+  local text, problem = json.encode(v, indent)
+  if problem == "a value inside itself" then text = json.encode(without_cycles(v, { left = MOST_SHOWN }), indent) end
+  return text and terminal.clean_json(text)
+end
+
+--- JSON of a value; one inside itself reads "(cycle)" there, and one that cannot be shown "(too large)".
+local function encoded(v, indent) return text_of(v, indent) or json.encode(TOO_LARGE) end
+
+--- JSON of an object; where that is too large, what is too large in it reads so.
+local function encoded_fields(given, indent)
+  local text = text_of(given, indent)
+  if text then return text end
+  local shown = value.object {}
+  for i, name in ipairs(given) do shown[i], shown[name] = name, text_of(given[name], indent) and given[name] or TOO_LARGE end
+  return encoded(shown, indent)
 end
 
 M.encoded = encoded
@@ -74,9 +93,10 @@ end
 ---@param program orchlua.Program
 function M.result(options, run, program)
   if options.output == "json" then
-    io.stdout:write(encoded(as_json(run, program), 2), "\n")
+    io.stdout:write(encoded_fields(as_json(run, program), 2), "\n")
   elseif options.output == "text" and run.status == "completed" then
     local text = as_text(run.result)
+    if text and core.terminal.is_terminal(1) then text = terminal.clean_lines(text) end
     if text then io.stdout:write(text, text:sub(-1) == "\n" and "" or "\n") end
   end
   io.stdout:flush()
@@ -100,7 +120,7 @@ function M.line(record)
   for _, name in ipairs(names) do
     line[#line + 1], line[name] = name, record[name]
   end
-  return encoded(line)
+  return encoded_fields(line)
 end
 
 return M

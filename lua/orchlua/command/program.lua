@@ -3,6 +3,7 @@
 
 local config = require "orchlua.config"
 local errors = require "orchlua.error"
+local lfs = require "lfs"
 local orchlua = require "orchlua"
 local policy = require "orchlua.policy"
 
@@ -128,10 +129,24 @@ function M.split(found)
   return wrong, warned
 end
 
+-- What is wrong with the file of a sub-run: a link may lead anywhere, and reading what is no file may never end.
+local function wrong_file(folder, file)
+  local path, mode = folder, nil
+  for part in (file:match "^(.*%.md)#.*$" or file):gmatch "[^/]+" do
+    path = path .. "/" .. part
+    mode = lfs.symlinkattributes(path, "mode")
+    if mode == "link" then
+      return errors.new("policy", ("a sub-run is a file beside its own program or below, and `%s` is a symbolic link"):format(path))
+    end
+  end
+  return mode and mode ~= "file" and errors.new("event", ("cannot read %s: it is no file"):format(path)) or nil
+end
+
 --- Compiles the file of a sub-run, which lies in the folder of the program that asks for it.
 ---@return orchlua.Program? program, orchlua.Error? err
 function M.compile_file(folder, file, checked)
-  local path = folder .. "/" .. file
+  local path, wrong = folder .. "/" .. file, wrong_file(folder, file)
+  if wrong then return nil, wrong end
   local chosen, err = M.choose(path)
   if not chosen then return nil, errors.new("event", err.message) end
   local compiled, found = M.compile(chosen, checked)

@@ -70,7 +70,7 @@ local function show(options, list)
   if options.output == "json" then
     local objects = value.array {}
     for i, run in ipairs(list) do objects[i] = as_json(run) end
-    io.stdout:write(json.encode(objects, 2), "\n")
+    io.stdout:write(output.encoded(objects, 2), "\n")
     return
   end
   if #list == 0 then return io.stdout:write("no runs\n") end

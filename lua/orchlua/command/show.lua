@@ -108,7 +108,7 @@ local function show_text(found, run, holder, problem)
   write(paint("bold", found.id), "  ", terminal.clean(found.title), "\n\n")
   write(("status   %s%s\n"):format(runs.status(found, holder), holder and ", driven by " .. holder or ""))
   write(("started  %s\n"):format(runs.when(found.created)))
-  write(("program  %s\n"):format(found.file))
+  write(("program  %s\n"):format(terminal.clean(found.file)))
   local outcome = found.outcome and json.decode(found.outcome)
   local usage = usage_of(found, run)
   if usage and usage.tokens > 0 then write("spent    ", spending.text(usage), "\n") end

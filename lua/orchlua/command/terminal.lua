@@ -22,13 +22,46 @@ function M.painter(on)
   return function(colour, text) return ("\27[%sm%s\27[0m"):format(codes[colour], text) end
 end
 
+-- What a terminal obeys, besides the control characters of ASCII: those of Latin 1, and the signs that end a
+-- line or turn the direction of what follows.
+local OBEYED = {
+  { lead = "\194", pattern = "\194[\128-\159]" },
+  { lead = "\226\128", pattern = "\226\128[\168-\174]" },
+  { lead = "\226\129", pattern = "\226\129[\166-\169]" },
+}
+
+local function replace_obeyed(text, with)
+  for _, range in ipairs(OBEYED) do
+    if text:find(range.lead, 1, true) then text = text:gsub(range.pattern, with) end
+  end
+  return text
+end
+
 --- Text on one line: control characters are shown, not obeyed.
 ---@param text string
 ---@return string
 function M.clean(text)
   text = text:gsub("[\r\n\t]+", " ")
   text = text:gsub("[%c\127]", "·")
-  return (text:gsub("\194[\128-\159]", "·"))
+  return replace_obeyed(text, "·")
+end
+
+--- Text on as many lines as it has, without other control characters.
+---@param text string
+---@return string
+function M.clean_lines(text)
+  text = text:gsub("\r\n", "\n"):gsub("[^\n\t\32-\126\128-\255]", "·")
+  return replace_obeyed(text, "·")
+end
+
+local function json_escape(character) return ("\\u%04x"):format(utf8.codepoint(character)) end
+
+--- JSON in which no character is one that a terminal obeys.
+---@param text string
+---@return string
+function M.clean_json(text)
+  if text:find("\127", 1, true) then text = text:gsub("\127", "\\u007f") end
+  return replace_obeyed(text, json_escape)
 end
 
 -- Characters that take no column, and those that take two: from, to.

@@ -180,17 +180,23 @@ local ENVIRONMENT = {
   { kind = "ollama", key = "OLLAMA_HOST", base_url = "OLLAMA_HOST", model = "OLLAMA_MODEL", default = "llama3.2" },
 }
 
---- What OLLAMA_HOST means: a host, with or without scheme and port, as Ollama's own client reads it.
+-- A host and its port, if it says one; an address of IPv6 may stand without its brackets.
+local function host_and_port(text)
+  if text:find ":.*:" and not text:find("[", 1, true) then return "[" .. text .. "]" end
+  local name, port = text:match "^(.*):(%d+)$"
+  name = name or text
+  return (name == "" or name == "0.0.0.0") and "127.0.0.1" or name, port
+end
+
+--- What OLLAMA_HOST means: a host, with or without scheme, port and path, as Ollama's own client reads it.
 ---@param host string
 ---@return string
 function M.ollama_address(host)
   local scheme, rest = host:match "^(%a+)://(.*)$"
-  rest = (rest or host):gsub("/+$", "")
-  local name, port = rest:match "^(.*):(%d+)$"
-  name = name or rest
-  if name == "" or name == "0.0.0.0" then name = "127.0.0.1" end
+  local authority, path = (rest or host):gsub("/+$", ""):match "^([^/]*)(.*)$"
+  local name, port = host_and_port(authority)
   local default = scheme == "https" and "443" or scheme and "80" or "11434"
-  return ("%s://%s:%s"):format(scheme or "http", name, port or default)
+  return ("%s://%s:%s%s"):format(scheme or "http", name, port or default, path)
 end
 
 local function given(getenv, name)

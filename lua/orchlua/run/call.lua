@@ -268,9 +268,6 @@ local function try(self, begin)
   begin(self)
 end
 
---- Makes another try.
-function Call:try() try(self, begin_try) end
-
 --- Ends the call with an error instead of another try.
 ---@param err orchlua.Error
 function Call:fail(err) finish(self, nil, err) end
@@ -283,6 +280,19 @@ end
 local function too_late(self)
   self:end_try()
   finish(self, nil, timed_out(self, self:seconds "timeout"))
+end
+
+--- Makes another try. The call's time stands still while it waits for the agent's rates.
+function Call:try()
+  local deadline = self.agent.rates and self.timers.deadline
+  if not deadline then return try(self, begin_try) end
+  local left, since = deadline.time - self:clock():scale(), self.runtime.clock:now()
+  cancel(self, "deadline")
+  try(self, function()
+    self.started = self.started + math.max(0, self.runtime.clock:now() - since)
+    after(self, "deadline", left, clock.TIMER, too_late)
+    begin_try(self)
+  end)
 end
 
 -- The call's time runs from here.

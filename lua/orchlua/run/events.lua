@@ -248,10 +248,15 @@ function M.pattern_ended(run, record, result, err)
   M.answered(run, asked, row)
 end
 
+-- What the runtime tells of a run, and a program could forge.
+local RUNTIMES = {}
+for _, what in ipairs { "started", "resumed", "completed", "failed", "cancelled" } do RUNTIMES["run:" .. what] = true end
+
 -- What is done for an event of a name, where the policy allows it.
 local function action_for(run, name)
   local allowed, rule = config.allows_event(run.setting.config, name)
   if not allowed then errors.raise("policy", ("the event `%s` is not allowed: %s"):format(name, rule)) end
+  if RUNTIMES[name] then errors.raise("event", ("the event `%s` is raised by the runtime alone"):format(name), { hint = "give it another name" }) end
   local handler = run.event_handler and run.event_handler(name)
   if handler and (not builtin[name] or name == "optimization:async") then
     return function(r, branch, site, _, data) return handled(r, branch, site, name, data, handler) end

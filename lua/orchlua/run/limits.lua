@@ -4,7 +4,7 @@
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 
-local json, memory = core.json, core.memory
+local json = core.json
 
 local M = {}
 
@@ -40,16 +40,11 @@ function M.of(configured, given)
   return setmetatable(given, { __index = configured })
 end
 
--- No byte of a value takes more than six in its JSON.
-local JSON_GROWTH = 6
-
 --- Whether a value's JSON is larger than a row of the journal may be.
 ---@param limits orchlua.Limits.Run
 ---@param v any
 function M.beyond_row(limits, v)
-  if type(v) ~= "table" and type(v) ~= "string" or memory.weigh(v) * JSON_GROWTH <= limits.row then return false end
-  local text = json.encode(v)
-  return text ~= nil and #text > limits.row
+  return (type(v) == "table" or type(v) == "string") and json.longer(v, limits.row)
 end
 
 return M

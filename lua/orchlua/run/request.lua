@@ -8,7 +8,8 @@ local limits = require "orchlua.run.limits"
 local mailbox = require "orchlua.run.mailbox"
 local schemas = require "orchlua.agents.schema"
 
-local null = core.value.null
+local value = core.value
+local null = value.null
 local type = type
 
 local M = {}
@@ -38,6 +39,14 @@ local function flag_option(data, field)
   return flag
 end
 
+local function key_option(data)
+  local key = data.idempotency_key
+  if key == nil or key == null then return nil end
+  if type(key) == "number" then return value.text(key) end
+  if type(key) == "string" and key ~= "" then return key end
+  errors.raise("type", ("`idempotency_key` is a text that is not empty, and this is %s"):format(check.shown(key)))
+end
+
 local function schema_option(data)
   local schema = data.schema
   if schema == nil or schema == null then return nil end
@@ -52,7 +61,7 @@ local function options_of(data, replies)
   return {
     timeout = number_option(data, "timeout", LEAST_SECONDS), try_timeout = number_option(data, "try_timeout", LEAST_SECONDS),
     retries = number_option(data, "retries", 0), on_error = error_option(data), at_most_once = flag_option(data, "at_most_once"),
-    task_id = data.task_id ~= null and data.task_id or nil, key = data.idempotency_key, schema = replies and schema_option(data) or nil,
+    task_id = data.task_id ~= null and data.task_id or nil, key = key_option(data), schema = replies and schema_option(data) or nil,
     stream = replies and flag_option(data, "stream"),
   }
 end
@@ -84,6 +93,12 @@ local function too_many_requests(run)
   error(limits.reached("requests", ("more than %d requests in flight"):format(run.limits.requests), { hint = "wait for replies with AS or AWAIT" }), 0)
 end
 
+-- What the journal keeps of a request has to fit into a row. A short prompt does.
+local function check_row(run, agent_id, data, plain)
+  if plain and (#data == 0 or type(data.prompt) == "string" and #data.prompt * 8 < run.limits.row) then return end
+  run:check_row(agent_id, data)
+end
+
 --- The run's next request, not sent yet.
 ---@param replies? boolean   a reply is the answer, also of what is no agent
 ---@return orchlua.Request
@@ -92,6 +107,7 @@ function M.new(run, branch, site, kind, agent_id, prompt, data, replies)
   local number, fields = run.request_count + 1, #data
   -- Most questions have a prompt, and nothing else.
   local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
+  if run.keeps then check_row(run, agent_id, data, plain) end
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
     site = site, home = branch.home or mailbox.of(run, branch), awaited = run.program.sites[site].awaited, attempt = 1,

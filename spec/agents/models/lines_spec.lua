@@ -34,6 +34,16 @@ describe("server-sent events", function()
     everywhere({ "a" }, "\xEF\xBB\xBFdata: a\n\n")
   end)
 
+  it("are made of lines, the last of which may be whole without a line end", function()
+    local found = {}
+    local reader = lines.reader(function(text) found[#found + 1] = text end)
+    reader:feed "one\nt"
+    reader:feed "wo"
+    reader:finish()
+    reader:finish()
+    assert.same({ "one", "two" }, found)
+  end)
+
   it("of 10 MB in small pieces take no long time", function()
     local list = events("data: " .. ("x"):rep(10000000) .. "\n\n", 1000)
     assert.equal(10000000, #list[1])

@@ -8,6 +8,7 @@ local errors = require "orchlua.error"
 local http = require "orchlua.agents.http"
 local io = require "orchlua.io"
 local lines = require "orchlua.agents.models.lines"
+local request_text = require "orchlua.agents.request"
 local secrecy = require "orchlua.secrecy"
 local wire = require "orchlua.agents.models.wire"
 
@@ -184,7 +185,7 @@ local function gathering(secrets, tell)
       pieces[#pieces + 1] = rest
       tell(rest)
     end
-    return table.concat(pieces)
+    return secrecy.mask(table.concat(pieces), secrets)
   end
 end
 
@@ -198,6 +199,7 @@ local function streamed(handle, secrets, dialect, tell, note)
     reader:feed(piece)
     return answer.problem ~= nil
   end)
+  if not broken and dialect.streams_as == "lines" then reader:finish() end
   answer.text = value.utf8(text())
   if answer.text == "" and not answer.ending then answer.text = nil end
   if broken and not answer.ending then return nil, with_partial(broken, answer.text) end
@@ -205,17 +207,20 @@ local function streamed(handle, secrets, dialect, tell, note)
   return answer
 end
 
+-- A gateway gave up waiting: the server behind it may have done its work all the same.
+local OUTCOME_UNKNOWN = { [504] = true, [524] = true }
+
 local function refusal(handle, head, secrets)
   local text = http.error_body(handle)
   local refused = http.refusal(head, said(json.decode(text), secrets) or http.brief(secrecy.mask(text, secrets)))
   local should = head.headers["x-should-retry"]
   if should == "true" or should == "false" then refused.retryable = should == "true" end
   refused.final = not refused.retryable
-  refused.usage = NOTHING
+  refused.usage = not OUTCOME_UNKNOWN[head.status] and NOTHING or nil
   return refused
 end
 
-local function is_json(head) return (head.headers["content-type"] or ""):find("application/json", 1, true) ~= nil end
+local function is_json(head) return (head.headers["content-type"] or ""):lower():find("application/json", 1, true) ~= nil end
 
 -- A call -----------------------------------------------------------------------------------
 
@@ -284,7 +289,7 @@ function M.new(entry, loop, folder)
       if not asked.stream or is_json(head) then return whole(loop, handle, secrets, dialect) end
       return streamed(handle, secrets, dialect, asked.tell or nothing, asked)
     end)
-    local wrong = failed or judged(answer, settings, dialect, secrets)
+    local wrong = failed and request_text.failure(failed, entry) or judged(answer, settings, dialect, secrets)
     local usage = answer and usage_of(answer, entry.price)
     if not wrong then return answer.text, usage end
     wrong.usage = wrong.usage or wrong.unsent and NOTHING or usage

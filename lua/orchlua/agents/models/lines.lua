@@ -1,6 +1,6 @@
 -- A stream of bytes, cut anywhere, as lines and as server-sent events. Lines end with
 -- CRLF, LF or CR; what stands behind the last line end has not been sent whole and is
--- dropped. Nothing here is copied twice, however small the pieces are.
+-- dropped, unless `finish` says so. Nothing here is copied twice, however small the pieces are.
 
 local M = {}
 
@@ -39,6 +39,11 @@ function Reader:feed(bytes)
     from = bytes:find("^\r\n", at) and at + 2 or at + 1
   end
   if from <= #bytes then self.parts[#self.parts + 1] = bytes:sub(from) end
+end
+
+--- The bytes are at their end, and what stands behind the last line end is whole.
+function Reader:finish()
+  if self.parts[1] then end_line(self, "") end
 end
 
 -- Server-sent events (WHATWG HTML, section 9.2.6) ------------------------------------

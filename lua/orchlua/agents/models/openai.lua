@@ -12,9 +12,10 @@ local function limit_name(settings)
   return settings.base_url == M.base_url and "max_completion_tokens" or "max_tokens"
 end
 
---- The most tokens an answer may have, as the configuration says it; nil when it does not.
+--- The most tokens an answer may have, as the configuration says it; nil when it does not. The newer name is
+--- sent instead of the other.
 function M.max_tokens(settings)
-  return settings.max_tokens or wire.count_at(settings.fields.max_completion_tokens)
+  return wire.count_at(settings.fields.max_completion_tokens) or settings.max_tokens
 end
 
 function M.headers(key)
@@ -65,7 +66,7 @@ end
 ---@param event any
 ---@return string? piece
 function M.piece(answer, event)
-  if wire.at(event, "error") then
+  if wire.at(event, "error") or wire.text_at(event, "object") == "error" then
     answer.problem = event
     return nil
   end
