@@ -133,6 +133,11 @@ function Clock:cancel(due)
   if dead > MANY and dead > #self.heap // 2 then compact(self) end
 end
 
+--- Seconds until something is due.
+---@param due orchlua.Due
+---@return number
+function Clock:left(due) return due[TIME] - self:scale() end
+
 --- Whether something is still due: neither called nor called off.
 ---@param due orchlua.Due
 function M.is_pending(due) return due[CALL] ~= false end

@@ -286,7 +286,7 @@ end
 function Call:try()
   local deadline = self.agent.rates and self.timers.deadline
   if not deadline then return try(self, begin_try) end
-  local left, since = deadline.time - self:clock():scale(), self.runtime.clock:now()
+  local left, since = self:clock():left(deadline), self.runtime.clock:now()
   cancel(self, "deadline")
   try(self, function()
     self.started = self.started + math.max(0, self.runtime.clock:now() - since)
