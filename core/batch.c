@@ -238,7 +238,10 @@ void orchlua_run_batch(struct writer *writer, struct batch *batch)
   batch->answers.size = 0;
   batch->code = SQLITE_OK;
   if (command(writer, batch, 0) != SQLITE_OK) return;
-  if (run_operations(writer, batch) == SQLITE_OK && command(writer, batch, 1) == SQLITE_OK) return;
+  if (run_operations(writer, batch) == SQLITE_OK) {
+    orchlua_log_ahead(writer);
+    if (command(writer, batch, 1) == SQLITE_OK) return;
+  }
   batch->answers.size = 0;
   if (!sqlite3_get_autocommit(writer->connection)) {
     struct batch ignored = { 0 };

@@ -446,13 +446,15 @@ static bool make_file(const char *path)
   return true;
 }
 
-/* loop:database { path = } -> a database, or nil and an error. */
+/* loop:database { path =, log_ahead = } -> a database, or nil and an error. With `log_ahead` what is
+ * written waits less for the disk, which holds a few megabytes more meanwhile. */
 int orchlua_loop_database(lua_State *L)
 {
   orchlua_check_loop(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   const char *path = orchlua_option_text(L, "path", NULL);
   if (path == NULL) return luaL_error(L, "database: expected a path");
+  bool log_ahead = orchlua_option_flag(L, "log_ahead");
   struct database *database = orchlua_new_handle(L, &orchlua_database, sizeof *database);
   database->self = LUA_NOREF;
   lua_newtable(L);
@@ -471,6 +473,7 @@ int orchlua_loop_database(lua_State *L)
   declare(L, &database->writer, "BEGIN IMMEDIATE");
   declare(L, &database->writer, "COMMIT");
   declare(L, &database->writer, "ROLLBACK");
+  if (log_ahead) orchlua_grow_log(&database->writer);
   code = orchlua_prepare_all(&database->writer);
   if (code == SQLITE_OK) return 1;
   orchlua_discard(&database->handle);

@@ -167,7 +167,7 @@ function Loop:process(options) end
 ---@param options { method: string?, url: string, headers: table?, body: string?, limit: integer? }
 function Loop:request(options) end
 
----@param options { path: string }
+---@param options { path: string, log_ahead: boolean? }
 ---@return orchlua.core.Database? database, table? err
 function Loop:database(options) end
 

@@ -38,6 +38,7 @@ build = {
         "core/digest.c",
         "core/http.c",
         "core/json.c",
+        "core/log.c",
         "core/loop.c",
         "core/memory.c",
         "core/merge.c",

@@ -119,6 +119,28 @@ describe("loop:database", function()
     assert.equal("kept", bodies())
   end)
 
+  it("makes its log longer ahead when it is told to, and whoever reads it finds its end", function()
+    local function commit(ahead, count)
+      db = assert(loop:database { path = folder .. "/d.db", log_ahead = ahead })
+      local insert = db:statement "INSERT INTO t (body) VALUES (?)"
+      for _ = 1, count do
+        db:add(insert, 0, nil)
+        assert.same({}, db:commit())
+      end
+      return tonumber(io.popen("stat -c %s " .. folder .. "/d.db-wal"):read "l")
+    end
+    db:close()
+    local plain = commit(false, 60)
+    db:close()
+    assert.is_true(commit(true, 60) >= 3 * plain / 2)
+    -- As after a crash: nobody has closed this copy.
+    os.execute(("cp %s/d.db %s/copy.db; cp %s/d.db-wal %s/copy.db-wal"):format(folder, folder, folder, folder))
+    local copy <close> = assert(loop:database { path = folder .. "/copy.db" })
+    assert.equal(120, copy:query("SELECT count(*) AS n FROM t")[1].n)
+    assert.equal("ok", copy:query("PRAGMA integrity_check")[1].integrity_check)
+    assert.is_true(commit(true, 3000) < 6 * 1024 * 1024)
+  end)
+
   it("is collected, and so closed, when nobody holds it", function()
     db = nil
     collectgarbage() collectgarbage()

@@ -127,7 +127,7 @@ end
 function M.open(loop, path, options)
   options = options or {}
   make_folders(path)
-  local db, err = loop:database { path = path }
+  local db, err = loop:database { path = path, log_ahead = not options.relaxed }
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
     durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
