@@ -405,7 +405,10 @@ end
 local function drive_ready(self)
   for round = 1, ROUNDS_AT_ONCE do
     local awake = self.awake
-    if not awake[1] or self.closing then return round > 1 end
+    if self.closing then return round > 1 end
+    -- What was gathered while a batch was with the thread waits for nobody else.
+    if not awake[1] and self.journal then commit(self) end
+    if not awake[1] then return round > 1 end
     self.awake, self.driven = self.driven, awake
     for i = 1, #awake do
       local run = awake[i]
