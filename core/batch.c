@@ -233,10 +233,8 @@ static int command(struct writer *writer, struct batch *batch, size_t number)
 }
 
 /* The first three statements are BEGIN, COMMIT and ROLLBACK; `database.c` puts them there. */
-void orchlua_run_batch(struct writer *writer, struct batch *batch)
+static void transact(struct writer *writer, struct batch *batch)
 {
-  batch->answers.size = 0;
-  batch->code = SQLITE_OK;
   if (command(writer, batch, 0) != SQLITE_OK) return;
   if (run_operations(writer, batch) == SQLITE_OK) {
     orchlua_log_ahead(writer);
@@ -247,6 +245,15 @@ void orchlua_run_batch(struct writer *writer, struct batch *batch)
     struct batch ignored = { 0 };
     command(writer, &ignored, 2);
   }
+}
+
+void orchlua_run_batch(struct writer *writer, struct batch *batch)
+{
+  uint64_t from = uv_hrtime();
+  batch->answers.size = 0;
+  batch->code = SQLITE_OK;
+  transact(writer, batch);
+  batch->seconds = (double)(uv_hrtime() - from) / 1e9;
 }
 
 /* Answers --------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct batch {
   size_t count;             /* operations */
   char message[256];        /* why nothing of it was stored; empty when all was */
   int code;                 /* and SQLite's number for it */
+  double seconds;           /* that its transaction took */
 };
 
 /* A statement of batches, by number; prepared on the writer when first needed. */

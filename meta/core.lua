@@ -216,10 +216,10 @@ function Database:pending() end
 ---@param bytes integer
 function Database:truncate(operations, bytes) end
 
----@return table[]? answers, table? err
+---@return table[]? answers, table|number? err   without an error the seconds that it took
 function Database:commit() end
 
----@param callback fun(answers: table[]?, err: table?)
+---@param callback fun(answers: table[]?, err: table|number?)
 function Database:commit_later(callback) end
 
 function Database:close() end

@@ -21,6 +21,7 @@ local ROW_BYTES, READING_BYTES = 60, 20
 
 ---@class orchlua.Journal
 ---@field busy boolean   a batch is being committed on the store's thread
+---@field seconds_a_run number   that it took to drive a run of the last round
 local Journal = {}
 Journal.__index = Journal
 
@@ -28,7 +29,7 @@ Journal.__index = Journal
 ---@param store table      a durable one
 ---@param runtime { perform: fun(run, effects), stop: fun(run, err), ended: fun(run) }
 function M.new(store, runtime)
-  return setmetatable({ store = store, runtime = runtime, gathered = {}, busy = false }, Journal)
+  return setmetatable({ store = store, runtime = runtime, gathered = {}, busy = false, seconds_a_run = 0 }, Journal)
 end
 
 -- Rows -----------------------------------------------------------------------------------
@@ -303,6 +304,15 @@ function Journal:commit_later()
     self.busy = false
     all_committed(self, runs, outcome, err)
   end)
+end
+
+--- Commits on the store's thread what has been gathered when so many runs are about to be driven, if a commit takes
+--- less time than to drive them all: then it costs nothing. Else one commit for all of them is better.
+---@param count integer
+function Journal:commit_meanwhile(count)
+  local gathered = #self.gathered
+  if gathered == 0 or self.busy or (gathered + count) * self.seconds_a_run < self.store.commit_seconds then return end
+  self:commit_later()
 end
 
 --- Another program has taken the run over: from here on it is the run's.

@@ -2,6 +2,7 @@
 
 local config = require "orchlua.config"
 local core = require "orchlua.core"
+local journal = require "orchlua.journal"
 local orchlua = require "orchlua"
 
 describe("batches of runs", function()
@@ -37,5 +38,40 @@ describe("batches of runs", function()
     while not asked.third do rt:turn() end
     assert.is_true(asked.third - from < 1)
     assert.is_truthy(asked.second)
+  end)
+
+  it("are committed on the thread while others are driven, and lose nothing by that", function()
+    local compile = runtime { ["*"] = function(request) return request.prompt end }
+    local program = compile 'INPUT n\nSTATE said = ""\nFOREACH i IN RANGE(20):\n  EVENT completion:async {agent_id: "a", prompt: "{{said}}{{n}}"} AS r\n  UPDATE said = r.output\nRETURN said\n'
+    local runs, later = {}, 0
+    -- As on a disk that is always fast enough.
+    function rt.journal:commit_meanwhile()
+      if self.busy or #self.gathered == 0 then return end
+      later = later + 1
+      self:commit_later()
+    end
+    for n = 1, 60 do runs[n] = assert(rt:start(program, { input = { n = n } })) end
+    rt:loop()
+    for n = 1, 60 do assert.equal(tostring(n):rep(20), runs[n].result) end
+    assert.is_true(later >= 20)
+  end)
+end)
+
+describe("a batch", function()
+  it("is put on the thread when to drive the runs takes longer than a commit", function()
+    local given, store = 0, { commit_seconds = 0.001, write = function() end }
+    function store.commit_later() given = given + 1 end
+    local kept = journal.new(store, {})
+    kept.seconds_a_run = 0.0001
+    local function given_with(gathered, driven)
+      for i = 1, gathered do kept.gathered[i] = {} end
+      kept:commit_meanwhile(driven)
+      return given
+    end
+    assert.equal(0, given_with(0, 50))
+    assert.equal(0, given_with(1, 5))
+    assert.equal(1, given_with(1, 50))
+    -- One is with the thread.
+    assert.equal(1, given_with(50, 50))
   end)
 end)

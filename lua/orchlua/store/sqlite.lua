@@ -36,6 +36,7 @@ local NUMBERS_OF_A_DRIVER = 1 << 36
 
 ---@class orchlua.SqliteStore
 ---@field durable boolean
+---@field commit_seconds number   that the last commit took
 local Store = {}
 Store.__index = Store
 for name, query in pairs(queries) do Store[name] = query end
@@ -131,7 +132,7 @@ function M.open(loop, path, options)
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
     durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
-    guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, here = process.this(),
+    guards = {}, asked = {}, programs = {}, run_count = 0, row_count = 0, commit_seconds = 0, here = process.this(),
   }, Store)
   local problem = set_up_patiently(self, loop, options.relaxed)
   if not problem then return self end
@@ -445,8 +446,9 @@ end
 local AS_MEANT = { refused = {}, answers = {} }
 
 -- The outcome of a batch in the words of the runtime.
-local function understood(self, guards, asked, answers, err)
-  if not answers then return nil, store_error(self.path, err) end
+local function understood(self, guards, asked, answers, told)
+  if not answers then return nil, store_error(self.path, told) end
+  self.commit_seconds = told
   if not answers[1] and not asked[1] then return AS_MEANT end
   local outcome = { refused = {}, answers = {} }
   for _, row in ipairs(answers) do
@@ -470,15 +472,15 @@ end
 ---@return orchlua.Error? err
 function Store:commit()
   local guards, asked, next_guards, next_asked = self.guards, self.asked, {}, {}
-  local answers, err = self.db:commit()
+  local answers, told = self.db:commit()
   self.guards, self.asked = next_guards, next_asked
-  return understood(self, guards, asked, answers, err)
+  return understood(self, guards, asked, answers, told)
 end
 
 --- Commits the batch on the store's thread; `done(outcome, err)` is called in a turn of the loop.
 function Store:commit_later(done)
   local guards, asked, next_guards, next_asked = self.guards, self.asked, {}, {}
-  self.db:commit_later(function(answers, err) done(understood(self, guards, asked, answers, err)) end)
+  self.db:commit_later(function(answers, told) done(understood(self, guards, asked, answers, told)) end)
   self.guards, self.asked = next_guards, next_asked
 end
 
