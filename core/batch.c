@@ -90,6 +90,7 @@ void orchlua_add_operation(lua_State *L, struct batch *batch, size_t number, lua
 {
   struct buffer *buffer = &batch->operations;
   int last = lua_gettop(L);
+  while (last >= first && lua_isnil(L, last)) last--; /* what is not bound is NULL */
   struct operation operation = { .number = number, .tag = tag, .guard = guard, .arguments = last - first + 1 };
   for (int i = first; i <= last; i++) operation.size += room_for(L, i);
   if (!orchlua_reserve(buffer, sizeof operation + operation.size)) luaL_error(L, "not enough memory");

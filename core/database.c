@@ -244,17 +244,14 @@ static int database_truncate(lua_State *L)
 static int push_outcome(lua_State *L, struct batch *batch)
 {
   batch->operations.size = batch->count = 0;
-  if (batch->code != SQLITE_OK) {
-    store_failure(L, batch->code, batch->message);
-  } else {
-    orchlua_push_answers(L, batch);
-    lua_pushnumber(L, batch->seconds);
-  }
+  if (batch->code != SQLITE_OK) store_failure(L, batch->code, batch->message);
+  else orchlua_push_answers(L, batch), lua_pushnil(L);
+  lua_pushnumber(L, batch->seconds);
   orchlua_empty_batch(batch);
-  return 2;
+  return 3;
 }
 
-/* database:commit() -> answers and the seconds that it took, or nil and an error. Waits for the disk. */
+/* database:commit() -> answers, or nil and an error; then the seconds that it took. Waits for the disk. */
 static int database_commit(lua_State *L)
 {
   struct database *database = check_open(L);
@@ -338,7 +335,7 @@ static int call_back(lua_State *L)
 }
 
 /* database:commit_later(callback): gives the batch to the thread. When it is done, a turn
- * of the loop calls `callback(answers, seconds)` or `callback(nil, error)`. */
+ * of the loop calls `callback(answers, error, seconds)` with what `commit` gives. */
 static int database_commit_later(lua_State *L)
 {
   struct database *database = check_open(L);

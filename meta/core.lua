@@ -216,10 +216,10 @@ function Database:pending() end
 ---@param bytes integer
 function Database:truncate(operations, bytes) end
 
----@return table[]? answers, table|number? err   without an error the seconds that it took
+---@return table[]? answers, table? err, number seconds
 function Database:commit() end
 
----@param callback fun(answers: table[]?, err: table|number?)
+---@param callback fun(answers: table[]?, err: table?, seconds: number)
 function Database:commit_later(callback) end
 
 function Database:close() end

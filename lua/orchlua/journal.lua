@@ -34,22 +34,20 @@ end
 
 -- Rows -----------------------------------------------------------------------------------
 
+-- What the world said, by the kind of its row, in the columns of the journal from `request` to `usage`.
 local columns = {}
+
+local function no_columns(body) return nil, nil, nil, nil, nil, nil, body end
 
 function columns.start(run)
   local given = run.budgets and run.budgets.given
-  return { body = json.encode(value.object { "input", "seed", "budget", input = run.inputs, seed = run.lease.seed,
-    budget = given and budget.limits_value(given) or value.null }) }
-end
-
-local function error_value(err)
-  return err and failure.to_value(err)
+  return no_columns(json.encode(value.object { "input", "seed", "budget", input = run.inputs, seed = run.lease.seed,
+    budget = given and budget.limits_value(given) or value.null }))
 end
 
 -- The hint is not a program's to see, and is kept for whoever reads the error.
 local function kept_error(err)
-  if not err then return nil end
-  local kept = error_value(err)
+  local kept = failure.to_value(err)
   if err.hint then
     kept = value.copy(kept)
     if kept.hint == nil then kept[#kept + 1], kept.hint = "hint", err.hint end
@@ -57,62 +55,62 @@ local function kept_error(err)
   return kept
 end
 
-local function kept_usage(amount)
-  return amount and value.object { "input", "output", "cost", "calls", input = amount.input, output = amount.output,
-    cost = amount.cost or value.null, calls = amount.calls or value.null }
+local function usage_text(amount)
+  return json.encode(value.object { "input", "output", "cost", "calls", input = amount.input, output = amount.output,
+    cost = amount.cost or value.null, calls = amount.calls or value.null })
 end
 
 function columns.reply(_, row)
-  return { request = row.request, attempt = row.attempts, duration = row.duration, body = row.body, error = kept_error(row.error),
-    usage = kept_usage(row.usage) }
+  local err, usage = row.error, row.usage
+  return row.request, nil, nil, nil, row.attempts, row.duration, row.body, err and json.encode(kept_error(err)), usage and usage_text(usage)
 end
 
 columns["try"] = function(_, row)
-  local wrong = row.message and value.object { "type", "message", type = "schema", message = row.message }
-  return { request = row.request, attempt = row.attempt, usage = kept_usage(row.usage), body = row.body, error = wrong }
+  local wrong = row.message and json.encode(value.object { "type", "message", type = "schema", message = row.message })
+  return row.request, nil, nil, nil, row.attempt, nil, row.body, wrong, row.usage and usage_text(row.usage)
 end
 
 function columns.ask(_, row)
-  return { request = row.request, attempt = row.ask, name = row.agent_id, usage = kept_usage(row.worst) }
+  return row.request, row.agent_id, nil, nil, row.ask, nil, nil, nil, row.worst and usage_text(row.worst)
 end
 
-function columns.asked(_, row) return { request = row.request, attempt = row.ask, usage = kept_usage(row.usage) } end
+function columns.asked(_, row) return row.request, nil, nil, nil, row.ask, nil, nil, nil, row.usage and usage_text(row.usage) end
 
-function columns.timer(_, row) return { request = row.wait, duration = row.duration, branch = row.branch } end
+function columns.timer(_, row) return row.wait, nil, row.branch, nil, nil, row.duration end
 
-function columns.signal(_, row) return { name = row.name, body = row.body } end
+function columns.signal(_, row) return nil, row.name, nil, nil, nil, nil, row.body end
 
-function columns.cancel(_, row) return { name = row.reason } end
+function columns.cancel(_, row) return nil, row.reason end
 
 function columns.resume(_, row)
-  return { body = json.encode(value.object { "outage", "crashed", "budget", outage = row.outage, crashed = row.crashed,
-    budget = row.budget and budget.limits_value(row.budget) or value.null }) }
+  return no_columns(json.encode(value.object { "outage", "crashed", "budget", outage = row.outage, crashed = row.crashed,
+    budget = row.budget and budget.limits_value(row.budget) or value.null }))
 end
 
--- Appends a row to a run's part, with its place in the run; it weighs on the next snapshot.
-local function append(run, kind, time, row)
-  local lease, rows = run.lease, run.part.rows
-  local seq, body, readings = lease.seq + 1, row.body, row.readings
-  lease.seq = seq
-  row.seq, row.kind, row.time = seq, kind, time
-  lease.bytes = lease.bytes + ROW_BYTES + (body and #body or 0) + (readings and READING_BYTES * #readings or 0)
-  rows[#rows + 1] = row
+-- A run's next row weighs on its next snapshot. Gives its place in the run.
+local function weigh(lease, body, readings)
+  local seq = lease.seq + 1
+  lease.seq, lease.bytes = seq, lease.bytes + ROW_BYTES + (body and #body or 0) + (readings and READING_BYTES * #readings or 0)
+  return seq
 end
 
-local function append_taken(run, row)
-  local kind = row.kind
-  local of_kind = columns[kind](run, row)
-  of_kind.readings = row.readings or nil
-  append(run, kind, row.time, of_kind)
-  if row.message then run.part.taken[#run.part.taken + 1] = row.message end
+-- Puts a row into the batch.
+local function append(self, run, kind, time, readings, request, name, branch, line, attempt, duration, body, err, usage)
+  local lease = run.lease
+  self.store:append(lease, weigh(lease, body, readings), kind, time, request, name, branch, line, attempt, duration, body, err, usage,
+    readings and json.encode(readings) or nil)
 end
 
-local function append_request(run, request)
-  local branch = run.branches[request.branch]
-  append(run, "request", run.time, {
-    request = request.number, name = request.agent_id, branch = branch and branch.label, line = run.program:line(request.site),
-    entity = request.kind == "entity" and request or nil,
-  })
+local function append_taken(self, run, row)
+  append(self, run, row.kind, row.time, run.readings, columns[row.kind](run, row))
+  if row.message then self.store:taken(run.lease, row.message) end
+end
+
+local function append_request(self, run, request)
+  local store, lease, branch, line = self.store, run.lease, run.branches[request.branch], run.program:line(request.site)
+  local label, seq = branch and branch.label, weigh(lease)
+  if request.kind == "entity" then return store:append_entity(lease, request, seq, run.time, label, line) end
+  store:append(lease, seq, "request", run.time, request.number, request.agent_id, label, line)
 end
 
 -- Records that other rows stand for already.
@@ -120,11 +118,11 @@ local function has_row(record)
   return record.request_id ~= nil or record.type == "signal" or record.type:find "^run:" ~= nil
 end
 
-local function append_record(run, record)
+local function append_record(self, run, record)
   if has_row(record) then return end
   local data = record.data
   if data == nil then data = record.text or record.message end
-  append(run, "event", record.time, { name = record.type, branch = record.branch, body = data ~= nil and json.encode(data) or nil })
+  append(self, run, "event", record.time, nil, nil, record.type, record.branch, nil, nil, nil, data ~= nil and json.encode(data) or nil)
 end
 
 local appended = {
@@ -150,9 +148,9 @@ end
 
 --- Takes a snapshot of a run at rest.
 function Journal:snapshot(run)
-  local lease = run.lease
+  local lease, store = run.lease, self.store
   local bytes = snapshot.write(run, untold(run))
-  run.part.snapshot = { seq = lease.seq, body = bytes }
+  store:whole(store.snapshot, store, lease, lease.seq, bytes)
   lease.bytes, lease.snapshot_bytes = 0, #bytes
   self:gather(run)
 end
@@ -182,43 +180,59 @@ local function shown_outcome(run)
   return "(a value inside itself)"
 end
 
--- Says in the run's row how it stands, when that has changed: most rests change nothing.
-local function say_state(run)
-  local lease = run.lease
+-- Says in the run's row how it stands, when that has changed: most rests change nothing. One that may stay
+-- as it is for long names its last row.
+local function say_state(self, run)
+  local lease, status = run.lease, run.status
   local due = run:parked() and next_due(run) or nil
-  if lease.status == run.status and lease.due == due then return end
-  lease.status, lease.due = run.status, due
+  if lease.status == status and lease.due == due then
+    if due or status ~= "running" then self.store:say_last(lease) end
+    return
+  end
+  lease.status, lease.due = status, due
   lease.parked_at = due and run.clock:now() or nil
-  run.part.state = {
-    status = run.status, time = run.time, due = due, steps = run.request_count + run.wait_count,
-    outcome = shown_outcome(run), released = run.status ~= "running",
+  self.store:say_state(lease, {
+    status = status, time = run.time, due = due, steps = run.request_count + run.wait_count,
+    outcome = shown_outcome(run), released = status ~= "running",
     usage = run.usage.calls > 0 and budget.of_run(run) or nil,
-  }
+  })
 end
 
---- Puts a run among those whose part of the batch is committed next.
+--- Puts a run among those of the batch that is committed next.
 function Journal:gather(run)
   if run.gathered then return end
   run.gathered = true
   self.gathered[#self.gathered + 1] = run
 end
 
+-- What a run wants done is held until the batch has been committed.
+local function hold(run, outbox)
+  local held = run.held
+  if not held[1] then
+    run.outbox, run.held = held, outbox
+    return
+  end
+  run.outbox = {}
+  table.move(outbox, 1, #outbox, #held + 1, held)
+end
+
+local function rest(self, run, row)
+  local outbox = run.outbox
+  append_taken(self, run, row)
+  for i = 1, #outbox do
+    local effect = outbox[i]
+    appended[effect.effect or "record"](self, run, effect)
+  end
+  hold(run, outbox)
+  say_state(self, run)
+  self:gather(run)
+  if M.outgrown(run.lease) and run.status == "running" then self:snapshot(run) end
+end
+
 --- A run has come to rest: what it learned since its row, and what it wants done, goes
 --- into the batch.
 function Journal:at_rest(run, row)
-  local lease = run.lease
-  row.readings = run.readings
-  append_taken(run, row)
-  local outbox, held = run.outbox, run.held
-  run.outbox = {}
-  for i = 1, #outbox do
-    local effect = outbox[i]
-    appended[effect.effect or "record"](run, effect)
-    held[#held + 1] = effect
-  end
-  say_state(run)
-  self:gather(run)
-  if M.outgrown(lease) and run.status == "running" then self:snapshot(run) end
+  self.store:whole(rest, self, run, row)
 end
 
 -- Committing -------------------------------------------------------------------------------------
@@ -260,9 +274,7 @@ local function program_text(program)
   return { name = program.name, source = text.text, first_line = text.first_line or 1, indent = text.indent or 0 }
 end
 
-local function new_part() return { rows = {}, taken = {} } end
-
---- What a run did since its last part is void: it raised half-way.
+--- What a run did since it was at rest is void: it raised half-way.
 function Journal:drop(run)
   for i, gathered in ipairs(self.gathered) do
     if gathered == run then
@@ -277,10 +289,9 @@ end
 local function close_batch(self)
   local runs = self.gathered
   self.gathered = {}
-  for _, run in ipairs(runs) do
-    self.store:write(run.lease, run.part)
-    run.gathered = false
-    run.part, run.performing, run.held = new_part(), run.held, {}
+  for i = 1, #runs do
+    local run = runs[i]
+    run.gathered, run.performing, run.held = false, run.held, run.performing
   end
   return runs
 end
@@ -320,7 +331,7 @@ end
 function Journal:take_over(run)
   local number, err = self.store:program(program_text(run.program))
   if not number then return err end
-  run.part.program = { number = number, title = run.program.title or run.program.name }
+  self.store:replace_program(run.lease, number, run.program.title or run.program.name)
   self:snapshot(run)
 end
 
@@ -353,7 +364,7 @@ end
 function Journal:keep(run, lease)
   lease.run, lease.bytes, lease.snapshot_bytes = run, lease.bytes or 0, lease.snapshot_bytes or 0
   lease.seq, lease.status = lease.seq or 0, lease.status or "running"
-  run.lease, run.part, run.held, run.performing, run.gathered = lease, new_part(), {}, {}, false
+  run.lease, run.held, run.performing, run.gathered = lease, {}, {}, false
   run:keep(function(of, row) self:at_rest(of, row) end)
 end
 

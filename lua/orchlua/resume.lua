@@ -77,7 +77,7 @@ local function hand_over(runtime, run, lease, program)
 end
 
 local function go_on(runtime, run, lease, found, limits)
-  if not run.part then runtime.journal:keep(run, lease) end
+  if run.lease ~= lease then runtime.journal:keep(run, lease) end
   runtime:adopt(run)
   local records = run.outbox
   run.outbox = {}

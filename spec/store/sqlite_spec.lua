@@ -25,7 +25,7 @@ describe("a store in SQLite", function()
 
   local function started(store, id)
     local lease = assert(store:create({ id = id, title = "t", options = value.object {}, created = 1 }, { name = "p", source = "x", first_line = 1, indent = 0 }))
-    store:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
+    store:append(lease, 1, "start", 1)
     assert(store:commit())
     return lease
   end
@@ -68,7 +68,7 @@ describe("a store in SQLite", function()
     local taken = assert(second:take "r")
     assert.equal(2, taken.fence)
     assert.is_true(taken.crashed)
-    first:write(lease, { rows = { { seq = 2, kind = "signal", time = 2 } }, taken = {} })
+    first:append(lease, 2, "signal", 2)
     local outcome = assert(first:commit())
     assert.is_true(outcome.refused[lease])
     assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
@@ -90,7 +90,7 @@ describe("a store in SQLite", function()
     local first, second = new(), new()
     started(first, "r")
     local lease = assert(second:create({ id = "r", title = "t", options = value.object {}, created = 1 }, { name = "p", source = "x", first_line = 1, indent = 0 }))
-    second:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
+    second:append(lease, 1, "start", 1)
     assert.is_true(assert(second:commit()).refused[lease])
     assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
   end)
@@ -103,8 +103,7 @@ describe("a store in SQLite", function()
     local moved
     for seq = 2, 700 do
       for _, lease in ipairs(leases) do
-        lease.status = "running"
-        store:write(lease, { rows = { { seq = seq, kind = "reply", time = 1, request = seq } }, taken = {} })
+        store:append(lease, seq, "reply", 1, seq)
       end
       assert(store:commit())
       if seq == 400 then assert.equal(first, noted()) end
@@ -116,8 +115,7 @@ describe("a store in SQLite", function()
       end
     end
     assert.is_true(moved)
-    leases[1].status = "completed"
-    store:write(leases[1], { rows = {}, taken = {}, state = { status = "completed", time = 5, steps = 0, released = true } })
+    store:say_state(leases[1], { status = "completed", time = 5, steps = 0, released = true })
     assert(store:commit())
     assert.equal(leases[1].last, noted())
   end)
@@ -127,12 +125,11 @@ describe("a store in SQLite", function()
     local lease = started(store, "r")
     local seq = 1
     for _ = 1, 10 do
-      local rows = {}
-      for i = 1, 10 do
+      for _ = 1, 10 do
         seq = seq + 1
-        rows[i] = { seq = seq, kind = "reply", time = 1, request = seq, body = ("b"):rep(1000) }
+        store:append(lease, seq, "reply", 1, seq, nil, nil, nil, nil, nil, ("b"):rep(1000))
       end
-      store:write(lease, { rows = rows, taken = {}, snapshot = { seq = seq, body = "snapshot at " .. seq } })
+      store:snapshot(lease, seq, "snapshot at " .. seq)
       assert(store:commit())
     end
     local kept = store:query("SELECT min(seq) AS first, max(seq) AS last, count(*) AS n, max(length(body)) AS longest FROM journal")[1]
@@ -150,7 +147,7 @@ describe("a store in SQLite", function()
     local store = new()
     local lease = started(store, "r")
     started(store, "other")
-    store:write(lease, { rows = {}, taken = {}, state = { status = "completed", time = 5, steps = 0, released = true } })
+    store:say_state(lease, { status = "completed", time = 5, steps = 0, released = true })
     assert(store:commit())
     assert.equal(0, store:prune(5))
     assert.equal(1, store:prune(6))
