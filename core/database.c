@@ -376,6 +376,8 @@ static void database_call(lua_State *L, struct handle *handle)
   int held = lua_gettop(L);
   lua_getiuservalue(L, held, 2);
   lua_rawgetp(L, -1, &call_back_key);
+  lua_pushnil(L);
+  lua_rawsetp(L, -3, &call_back_key); /* what it holds is let go */
   orchlua_call(L);
   lua_settop(L, held - 1);
 }
