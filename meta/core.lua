@@ -222,6 +222,9 @@ function Database:commit() end
 ---@param callback fun(answers: table[]?, err: table?, seconds: number)
 function Database:commit_later(callback) end
 
+---@return table[]? answers, table? err, number seconds
+function Database:settle() end
+
 function Database:close() end
 
 return core

@@ -246,10 +246,9 @@ local function taken_already(run)
   return errors.new("run", ("a run of the id `%s` exists"):format(run.id))
 end
 
-local function committed(self, run, outcome, err)
+local function committed(self, run, outcome)
   local effects = run.performing
   run.performing = {}
-  if err then return self.runtime.stop(run, err) end
   if outcome.refused[run.lease] then return self.runtime.stop(run, run.lease.committed and lost(run) or taken_already(run)) end
   run.lease.committed = true
   self.runtime.perform(run, effects)
@@ -263,9 +262,23 @@ local function deliver_answers(outcome)
   end
 end
 
+-- A batch has failed: its runs stop, and so do those of the one that was gathered meanwhile, which may go on from it.
+local function all_failed(self, runs, err)
+  local since = self.gathered
+  self.gathered = {}
+  self.store:void()
+  for _, list in ipairs { runs, since } do
+    for _, run in ipairs(list) do
+      run.gathered, run.performing, run.held = false, {}, {}
+      self.runtime.stop(run, err)
+    end
+  end
+end
+
 local function all_committed(self, runs, outcome, err)
-  for _, run in ipairs(runs) do committed(self, run, outcome, err) end
-  if outcome then deliver_answers(outcome) end
+  if err then return all_failed(self, runs, err) end
+  for _, run in ipairs(runs) do committed(self, run, outcome) end
+  deliver_answers(outcome)
 end
 
 -- What is kept of a program: enough to compile it again.
@@ -351,11 +364,10 @@ end
 --- Closes the store. What was learned is committed; what that led to is not done any
 --- more, and is left to a resume.
 function Journal:finish()
-  if self:ready() then
-    close_batch(self)
-    self.store:commit()
-  end
-  self.store:close()
+  local store = self.store
+  local sound = not self.busy or store:settle()
+  if sound and store:pending() then store:commit() end
+  store:close()
 end
 
 --- Puts a run under this journal.

@@ -108,6 +108,21 @@ describe("loop:database", function()
     assert.matches("UNIQUE", called)
   end)
 
+  it("waits for what is with the thread, when it is told to, and calls nobody back", function()
+    local insert = db:statement "INSERT INTO t (body) VALUES (?)"
+    for _ = 1, 20 do
+      db:add(insert, 0, nil)
+      db:commit_later(function() error "nobody is called any more" end)
+      local answers, err, seconds = db:settle()
+      assert.same({}, answers)
+      assert.is_nil(err)
+      assert.is_true(seconds >= 0)
+      loop:turn(0)
+    end
+    assert.has_error(function() db:settle() end)
+    assert.equal(20, db:query("SELECT count(*) AS n FROM t")[1].n)
+  end)
+
   it("commits what is with the thread when it is closed; may be closed twice, and used no more", function()
     local insert = db:statement "INSERT INTO t (body) VALUES (?)"
     db:add(insert, 0, "kept")

@@ -40,6 +40,29 @@ describe("batches of runs", function()
     assert.is_truthy(asked.second)
   end)
 
+  it("are committed when the runtime is closed, also behind one that is with the thread", function()
+    local asked = 0
+    local compile = runtime {
+      slow = function()
+        asked = asked + 1
+        orchlua.sleep(60)
+      end,
+    }
+    local program = compile 'EVENT completion:async {agent_id: "slow", prompt: ""} AS r\n'
+    assert(rt:start(program, { run_id = "first" }))
+    while asked < 1 do rt:turn() end
+    assert(rt:start(program, { run_id = "second" }))
+    while not rt.journal.busy do rt:turn() end
+    assert(rt:start(program, { run_id = "third" }))
+    rt:close()
+    runtime {}
+    for _, id in ipairs { "first", "second", "third" } do
+      local _, rows = rt.store:load(assert(rt.store:find(id)))
+      assert.equal(2, #rows)
+    end
+    assert.equal(1, asked)
+  end)
+
   it("are committed on the thread while others are driven, and lose nothing by that", function()
     local compile = runtime { ["*"] = function(request) return request.prompt end }
     local program = compile 'INPUT n\nSTATE said = ""\nFOREACH i IN RANGE(20):\n  EVENT completion:async {agent_id: "a", prompt: "{{said}}{{n}}"} AS r\n  UPDATE said = r.output\nRETURN said\n'
@@ -73,5 +96,20 @@ describe("a batch", function()
     assert.equal(1, given_with(1, 50))
     -- One is with the thread.
     assert.equal(1, given_with(50, 50))
+  end)
+
+  it("that fails takes with it what was gathered meanwhile", function()
+    local stopped, store, voided, ended = {}, {}, 0, nil
+    function store.commit_later(_, done) ended = done end
+    function store.void() voided = voided + 1 end
+    local kept = journal.new(store, { stop = function(run, err) stopped[#stopped + 1] = run.id .. " " .. err end })
+    kept:gather { id = "a" }
+    kept:commit_later()
+    kept:gather { id = "b" }
+    ended(nil, "full")
+    assert.same({ "a full", "b full" }, stopped)
+    assert.equal(1, voided)
+    assert.is_false(kept.busy)
+    assert.equal(0, #kept.gathered)
   end)
 end)

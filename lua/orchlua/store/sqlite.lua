@@ -522,6 +522,16 @@ function Store:commit_later(done)
   self.guards, self.asked, self.part_of = next_guards, next_asked, nil
 end
 
+--- Waits for the batch that is with the store's thread; nobody hears of it.
+---@return boolean durable   whether it is
+function Store:settle() return (self.db:settle()) ~= nil end
+
+--- Leaves out all that was put into the batch.
+function Store:void()
+  self.db:truncate(0, 0)
+  self.guards, self.asked, self.part_of = {}, {}, nil
+end
+
 --- Puts a sign of life into the batch.
 function Store:renew()
   if not self.driver then return end
