@@ -37,7 +37,7 @@ local function durable_steps(runs, each)
   return rate
 end
 
--- The floor: one row of 200 bytes a transaction, on the same kind of connection.
+-- The floor: one row of 200 bytes a transaction, as SQLite does it by itself.
 local function bare_commits()
   local loop = core.loop.new()
   local db = assert(loop:database { path = new_path() })

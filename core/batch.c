@@ -90,6 +90,7 @@ void orchlua_add_operation(lua_State *L, struct batch *batch, size_t number, lua
 {
   struct buffer *buffer = &batch->operations;
   int last = lua_gettop(L);
+  while (last >= first && lua_isnil(L, last)) last--; /* what is not bound is NULL */
   struct operation operation = { .number = number, .tag = tag, .guard = guard, .arguments = last - first + 1 };
   for (int i = first; i <= last; i++) operation.size += room_for(L, i);
   if (!orchlua_reserve(buffer, sizeof operation + operation.size)) luaL_error(L, "not enough memory");
@@ -233,17 +234,27 @@ static int command(struct writer *writer, struct batch *batch, size_t number)
 }
 
 /* The first three statements are BEGIN, COMMIT and ROLLBACK; `database.c` puts them there. */
-void orchlua_run_batch(struct writer *writer, struct batch *batch)
+static void transact(struct writer *writer, struct batch *batch)
 {
-  batch->answers.size = 0;
-  batch->code = SQLITE_OK;
   if (command(writer, batch, 0) != SQLITE_OK) return;
-  if (run_operations(writer, batch) == SQLITE_OK && command(writer, batch, 1) == SQLITE_OK) return;
+  if (run_operations(writer, batch) == SQLITE_OK) {
+    orchlua_log_ahead(writer);
+    if (command(writer, batch, 1) == SQLITE_OK) return;
+  }
   batch->answers.size = 0;
   if (!sqlite3_get_autocommit(writer->connection)) {
     struct batch ignored = { 0 };
     command(writer, &ignored, 2);
   }
+}
+
+void orchlua_run_batch(struct writer *writer, struct batch *batch)
+{
+  uint64_t from = uv_hrtime();
+  batch->answers.size = 0;
+  batch->code = SQLITE_OK;
+  transact(writer, batch);
+  batch->seconds = (double)(uv_hrtime() - from) / 1e9;
 }
 
 /* Answers --------------------------------------------------------------------------- */

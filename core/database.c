@@ -245,13 +245,13 @@ static int push_outcome(lua_State *L, struct batch *batch)
 {
   batch->operations.size = batch->count = 0;
   if (batch->code != SQLITE_OK) store_failure(L, batch->code, batch->message);
-  else orchlua_push_answers(L, batch);
-  int results = batch->code != SQLITE_OK ? 2 : 1;
+  else orchlua_push_answers(L, batch), lua_pushnil(L);
+  lua_pushnumber(L, batch->seconds);
   orchlua_empty_batch(batch);
-  return results;
+  return 3;
 }
 
-/* database:commit() -> answers, or nil and an error. Waits for the disk. */
+/* database:commit() -> answers, or nil and an error; then the seconds that it took. Waits for the disk. */
 static int database_commit(lua_State *L)
 {
   struct database *database = check_open(L);
@@ -272,6 +272,7 @@ static void work(void *argument)
     orchlua_run_batch(&database->writer, &database->committing);
     uv_mutex_lock(&database->mutex);
     database->work = false;
+    uv_cond_signal(&database->changed);
     uv_async_send(database->done);
   }
   uv_mutex_unlock(&database->mutex);
@@ -335,7 +336,7 @@ static int call_back(lua_State *L)
 }
 
 /* database:commit_later(callback): gives the batch to the thread. When it is done, a turn
- * of the loop calls `callback(answers)` or `callback(nil, error)`. */
+ * of the loop calls `callback(answers, error, seconds)` with what `commit` gives. */
 static int database_commit_later(lua_State *L)
 {
   struct database *database = check_open(L);
@@ -364,20 +365,45 @@ static int database_commit_later(lua_State *L)
   return 0;
 }
 
+/* The batch that was with the thread is back: pushes the database, and what was to be called back, which is
+ * held no more. The anchors are at the index `anchors`. */
+static void take_back(lua_State *L, struct database *database, int anchors)
+{
+  database->busy = false;
+  uv_unref((uv_handle_t *)database->done);
+  lua_rawgeti(L, anchors, database->self);
+  luaL_unref(L, anchors, database->self);
+  database->self = LUA_NOREF;
+  lua_getiuservalue(L, -1, 2);
+  lua_rawgetp(L, -1, &call_back_key);
+  lua_pushnil(L);
+  lua_rawsetp(L, -3, &call_back_key);
+  lua_remove(L, -2);
+}
+
 static void database_call(lua_State *L, struct handle *handle)
 {
   struct database *database = (struct database *)handle;
+  int top = lua_gettop(L);
   if (!database->busy) return;
-  database->busy = false;
-  uv_unref((uv_handle_t *)database->done);
-  lua_rawgeti(L, 2, database->self);
-  luaL_unref(L, 2, database->self);
-  database->self = LUA_NOREF;
-  int held = lua_gettop(L);
-  lua_getiuservalue(L, held, 2);
-  lua_rawgetp(L, -1, &call_back_key);
+  take_back(L, database, 2);
   orchlua_call(L);
-  lua_settop(L, held - 1);
+  lua_settop(L, top);
+}
+
+/* database:settle() -> what `commit` gives, of the batch that is with the thread: waits for it, and nobody is
+ * called back. */
+static int database_settle(lua_State *L)
+{
+  struct database *database = check_open(L);
+  if (!database->busy) return luaL_error(L, "no batch is being committed");
+  uv_mutex_lock(&database->mutex);
+  while (database->work) uv_cond_wait(&database->changed, &database->mutex);
+  uv_mutex_unlock(&database->mutex);
+  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, -1, 1);
+  take_back(L, database, lua_gettop(L));
+  return push_outcome(L, &database->committing);
 }
 
 /* Opening and closing -------------------------------------------------------------------------- */
@@ -446,13 +472,15 @@ static bool make_file(const char *path)
   return true;
 }
 
-/* loop:database { path = } -> a database, or nil and an error. */
+/* loop:database { path =, log_ahead = } -> a database, or nil and an error. With `log_ahead` what is
+ * written waits less for the disk, which holds a few megabytes more meanwhile. */
 int orchlua_loop_database(lua_State *L)
 {
   orchlua_check_loop(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   const char *path = orchlua_option_text(L, "path", NULL);
   if (path == NULL) return luaL_error(L, "database: expected a path");
+  bool log_ahead = orchlua_option_flag(L, "log_ahead");
   struct database *database = orchlua_new_handle(L, &orchlua_database, sizeof *database);
   database->self = LUA_NOREF;
   lua_newtable(L);
@@ -471,6 +499,7 @@ int orchlua_loop_database(lua_State *L)
   declare(L, &database->writer, "BEGIN IMMEDIATE");
   declare(L, &database->writer, "COMMIT");
   declare(L, &database->writer, "ROLLBACK");
+  if (log_ahead) orchlua_grow_log(&database->writer);
   code = orchlua_prepare_all(&database->writer);
   if (code == SQLITE_OK) return 1;
   orchlua_discard(&database->handle);
@@ -491,7 +520,7 @@ static int database_set_writer(lua_State *L)
 static const luaL_Reg methods[] = {
   { "query", database_query }, { "execute", database_execute }, { "set_writer", database_set_writer }, { "statement", database_statement },
   { "add", database_add }, { "guard", database_guard }, { "pending", database_pending }, { "truncate", database_truncate },
-  { "commit", database_commit }, { "commit_later", database_commit_later }, { NULL, NULL }
+  { "commit", database_commit }, { "commit_later", database_commit_later }, { "settle", database_settle }, { NULL, NULL }
 };
 
 const struct kind orchlua_database = { "orchlua.database", methods, database_end, database_call };

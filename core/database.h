@@ -1,5 +1,6 @@
 /* Private to the files of the database: database.c (the handle, and what is asked
- * at once), batch.c (what is written, and its thread), merge.c (an SQL function). */
+ * at once), batch.c (what is written, and its thread), log.c (where it is written),
+ * merge.c (an SQL function). */
 #ifndef ORCHLUA_DATABASE_H
 #define ORCHLUA_DATABASE_H
 
@@ -15,6 +16,7 @@ struct batch {
   size_t count;             /* operations */
   char message[256];        /* why nothing of it was stored; empty when all was */
   int code;                 /* and SQLite's number for it */
+  double seconds;           /* that its transaction took */
 };
 
 /* A statement of batches, by number; prepared on the writer when first needed. */
@@ -28,11 +30,20 @@ struct writer {
   sqlite3 *connection;
   struct statement *statements;
   size_t count;
+  bool growing;            /* its log is made longer ahead */
+  int frames;              /* in the log when this writer last wrote to it */
+  sqlite3_int64 log_bytes; /* that were in the log's file when that was last asked */
 };
 
 /* Prepares what has been declared so far. What ends a transaction is prepared before the first one
  * begins, since there may be no memory for it when it is needed. */
 int orchlua_prepare_all(struct writer *writer);
+
+/* Has the log of a writer be made longer ahead from now on; the writer stays where it is. */
+void orchlua_grow_log(struct writer *writer);
+
+/* Makes the log longer if its end is near. Inside a transaction that writes, so that nobody else writes to it. */
+void orchlua_log_ahead(struct writer *writer);
 
 /* Does all of a batch in one transaction, or nothing of it and says why. */
 void orchlua_run_batch(struct writer *writer, struct batch *batch);

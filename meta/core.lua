@@ -173,7 +173,7 @@ function Loop:process(options) end
 ---@param options { method: string?, url: string, headers: table?, body: string?, limit: integer? }
 function Loop:request(options) end
 
----@param options { path: string }
+---@param options { path: string, log_ahead: boolean? }
 ---@return orchlua.core.Database? database, table? err
 function Loop:database(options) end
 
@@ -222,11 +222,14 @@ function Database:pending() end
 ---@param bytes integer
 function Database:truncate(operations, bytes) end
 
----@return table[]? answers, table? err
+---@return table[]? answers, table? err, number seconds
 function Database:commit() end
 
----@param callback fun(answers: table[]?, err: table?)
+---@param callback fun(answers: table[]?, err: table?, seconds: number)
 function Database:commit_later(callback) end
+
+---@return table[]? answers, table? err, number seconds
+function Database:settle() end
 
 function Database:close() end
 

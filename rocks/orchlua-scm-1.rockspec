@@ -39,6 +39,7 @@ build = {
         "core/easy.c",
         "core/http.c",
         "core/json.c",
+        "core/log.c",
         "core/loop.c",
         "core/memory.c",
         "core/merge.c",

@@ -17,10 +17,13 @@ local M = {}
 -- Bytes of journal from which on a snapshot may be taken, when it has outgrown the last.
 local LEAST_BYTES = 64 * 1024
 -- What a row costs besides its texts, roughly.
-local ROW_BYTES, READING_BYTES = 60, 20
+local ROW_BYTES = 60
 
 ---@class orchlua.Journal
 ---@field busy boolean   a batch is being committed on the store's thread
+---@field seconds_a_run number   that it took to drive a run of the last round
+---@field gathered orchlua.Run[]   those that the batch is of
+---@field spare table[]            empty lists, for what runs want done
 local Journal = {}
 Journal.__index = Journal
 
@@ -28,27 +31,25 @@ Journal.__index = Journal
 ---@param store table      a durable one
 ---@param runtime { perform: fun(run, effects), stop: fun(run, err), ended: fun(run) }
 function M.new(store, runtime)
-  return setmetatable({ store = store, runtime = runtime, gathered = {}, busy = false }, Journal)
+  return setmetatable({ store = store, runtime = runtime, gathered = {}, spare = {}, busy = false, seconds_a_run = 0 }, Journal)
 end
 
 -- Rows -----------------------------------------------------------------------------------
 
+-- What the world said, by the kind of its row, in the columns of the journal from `request` to `usage`.
 local columns = {}
+
+local function no_columns(body) return nil, nil, nil, nil, nil, nil, body end
 
 function columns.start(run)
   local given = run.budgets and run.budgets.given
-  return { body = json.encode(value.object { "input", "seed", "budget", input = run.inputs, seed = run.part.seed,
-    budget = given and budget.limits_value(given) or value.null }) }
-end
-
-local function error_value(err)
-  return err and failure.to_value(err)
+  return no_columns(json.encode(value.object { "input", "seed", "budget", input = run.inputs, seed = run.creation.seed,
+    budget = given and budget.limits_value(given) or value.null }))
 end
 
 -- The hint is not a program's to see, and is kept for whoever reads the error.
 local function kept_error(err)
-  if not err then return nil end
-  local kept = error_value(err)
+  local kept = failure.to_value(err)
   if err.hint then
     kept = value.copy(kept)
     if kept.hint == nil then kept[#kept + 1], kept.hint = "hint", err.hint end
@@ -56,96 +57,74 @@ local function kept_error(err)
   return kept
 end
 
-local function kept_usage(amount)
-  return amount and value.object { "input", "output", "cost", "calls", input = amount.input, output = amount.output,
-    cost = amount.cost or value.null, calls = amount.calls or value.null }
+local function usage_text(amount)
+  return json.encode(value.object { "input", "output", "cost", "calls", input = amount.input, output = amount.output,
+    cost = amount.cost or value.null, calls = amount.calls or value.null })
 end
 
 function columns.reply(_, row)
-  return { request = row.request, attempt = row.attempts, duration = row.duration, body = row.body, error = kept_error(row.error),
-    usage = kept_usage(row.usage) }
+  local err, usage = row.error, row.usage
+  return row.request, nil, nil, nil, row.attempts, row.duration, row.body, err and json.encode(kept_error(err)), usage and usage_text(usage)
 end
 
 columns["try"] = function(_, row)
-  local wrong = row.message and value.object { "type", "message", type = "schema", message = row.message }
-  return { request = row.request, attempt = row.attempt, usage = kept_usage(row.usage), body = row.body, error = wrong }
+  local wrong = row.message and json.encode(value.object { "type", "message", type = "schema", message = row.message })
+  return row.request, nil, nil, nil, row.attempt, nil, row.body, wrong, row.usage and usage_text(row.usage)
 end
 
 function columns.ask(_, row)
-  return { request = row.request, attempt = row.ask, name = row.agent_id, usage = kept_usage(row.worst) }
+  return row.request, row.agent_id, nil, nil, row.ask, nil, nil, nil, row.worst and usage_text(row.worst)
 end
 
-function columns.asked(_, row) return { request = row.request, attempt = row.ask, usage = kept_usage(row.usage) } end
+function columns.asked(_, row) return row.request, nil, nil, nil, row.ask, nil, nil, nil, row.usage and usage_text(row.usage) end
 
-function columns.timer(_, row) return { request = row.wait, duration = row.duration, branch = row.branch } end
+function columns.timer(_, row) return row.wait, nil, row.branch, nil, nil, row.duration end
 
-function columns.signal(_, row) return { name = row.name, body = row.body } end
+function columns.signal(_, row) return nil, row.name, nil, nil, nil, nil, row.body end
 
-function columns.cancel(_, row) return { name = row.reason } end
+function columns.cancel(_, row) return nil, row.reason end
 
 function columns.resume(_, row)
-  return { body = json.encode(value.object { "outage", "crashed", "budget", outage = row.outage, crashed = row.crashed,
-    budget = row.budget and budget.limits_value(row.budget) or value.null }) }
+  return no_columns(json.encode(value.object { "outage", "crashed", "budget", outage = row.outage, crashed = row.crashed,
+    budget = row.budget and budget.limits_value(row.budget) or value.null }))
 end
 
--- About how many bytes readings take: answers of functions, lists of one, may be large.
-local function weight(readings)
-  local bytes = READING_BYTES * #readings
-  for i = 1, #readings do
-    local reading = readings[i]
-    if type(reading) == "table" then
-      local answer = reading[1]
-      if type(answer) == "string" then bytes = bytes + #answer elseif type(answer) == "table" then bytes = bytes + #(json.encode(answer) or "") end
-    end
-  end
-  return bytes
-end
-
--- A run's part of the next batch: made when there is something to put into it.
-local function part_of(run)
-  local part = run.part
-  if part then return part end
-  part = { rows = {}, taken = {}, effects = {}, gathered = false }
-  run.part = part
-  return part
-end
-
--- Appends a row to a run's part, with its place in the run; it weighs on the next snapshot.
-local function append(run, kind, time, row)
-  local rows = run.part.rows
-  local seq, body, readings, err = run.row_seq + 1, row.body, row.readings, row.error
+-- A run's next row weighs on its next snapshot. Gives its place in the run.
+local function weigh(run, body, err, readings)
+  local seq = run.row_seq + 1
   run.row_seq = seq
-  row.seq, row.kind, row.time = seq, kind, time
-  run.rows_bytes = run.rows_bytes + ROW_BYTES + (body and #body or 0) + (readings and weight(readings) or 0) + (err and #err.message or 0)
-  rows[#rows + 1] = row
+  run.rows_bytes = run.rows_bytes + ROW_BYTES + (body and #body or 0) + (err and #err or 0) + (readings and #readings or 0)
+  return seq
 end
 
-local function append_taken(run, row)
-  local kind = row.kind
-  local of_kind = columns[kind](run, row)
-  of_kind.readings = row.readings or nil
-  append(run, kind, row.time, of_kind)
-  if row.message then run.part.taken[#run.part.taken + 1] = row.message end
+-- Puts a row into the batch.
+local function append(self, run, kind, time, readings, request, name, branch, line, attempt, duration, body, err, usage)
+  local learned = readings and json.encode(readings) or nil
+  self.store:append(run, weigh(run, body, err, learned), kind, time, request, name, branch, line, attempt, duration, body, err, usage, learned)
 end
 
-local function append_request(run, request)
-  local branch = run.branches[request.branch]
-  append(run, "request", run.time, {
-    request = request.number, name = request.agent_id, branch = branch and branch.label, line = run.program:line(request.site),
-    entity = request.kind == "entity" and request or nil,
-  })
+local function append_taken(self, run, row)
+  append(self, run, row.kind, row.time, run.work.readings, columns[row.kind](run, row))
+  if row.message then self.store:taken(run, row.message) end
 end
 
--- Records that other rows stand for already.
+local function append_request(self, run, request)
+  local store, branch, line = self.store, run.branches[request.branch], run.program:line(request.site)
+  local label, seq = branch and branch.label, weigh(run)
+  if request.kind == "entity" then return store:append_entity(run, request, seq, run.time, label, line) end
+  store:append(run, seq, "request", run.time, request.number, request.agent_id, label, line)
+end
+
+-- Records that other rows stand for already, or that have theirs.
 local function has_row(record)
-  return record.request_id ~= nil or record.type == "signal" or record.type:find "^run:" ~= nil
+  return record.again or record.request_id ~= nil or record.type == "signal" or record.type:find "^run:" ~= nil
 end
 
-local function append_record(run, record)
+local function append_record(self, run, record)
   if has_row(record) then return end
   local data = record.data
   if data == nil then data = record.text or record.message end
-  append(run, "event", record.time, { name = record.type, branch = record.branch, body = data ~= nil and json.encode(data) or nil })
+  append(self, run, "event", record.time, nil, nil, record.type, record.branch, nil, nil, nil, data ~= nil and json.encode(data) or nil)
 end
 
 local appended = {
@@ -159,23 +138,22 @@ local appended = {
 
 -- Snapshots ----------------------------------------------------------------------------------
 
+local NOTHING = {}
+
 local function untold(run)
   local records = {}
-  local function add(part)
-    if not part then return end
-    for _, effect in ipairs(part.effects) do
+  for _, list in ipairs { run.performing or NOTHING, run.held or NOTHING } do
+    for _, effect in ipairs(list) do
       if not effect.effect then records[#records + 1] = effect end
     end
   end
-  add(run.writing)
-  add(run.part)
   return records
 end
 
 --- Takes a snapshot of a run at rest.
 function Journal:snapshot(run)
-  local bytes = snapshot.write(run, untold(run))
-  part_of(run).snapshot = { seq = run.row_seq, body = bytes }
+  local store, bytes = self.store, snapshot.write(run, untold(run))
+  store:whole(store.snapshot, store, run, run.row_seq, bytes)
   run.rows_bytes, run.snapshot_bytes = 0, #bytes
   self:gather(run)
 end
@@ -205,43 +183,62 @@ local function shown_outcome(run)
   return "(a value inside itself)"
 end
 
--- Says in the run's row how it stands, when that has changed: most rests change nothing.
-local function say_state(run)
-  local due = run:parked() and next_due(run) or false
-  if run.said == run.status and run.due == due then return end
-  if run.said ~= run.status then run.said = run.status end
+-- Says in the run's row how it stands, when that has changed: most rests change nothing. One that may stay
+-- as it is for long names its last row.
+local function say_state(self, run)
+  local status, due = run.status, run:parked() and next_due(run) or false
+  if run.said == status and run.due == due then
+    if due or status ~= "running" then self.store:say_last(run) end
+    return
+  end
+  if run.said ~= status then run.said = status end
   run.due = due
-  run.part.state = {
-    status = run.status, time = run.time, due = due or nil, steps = run.request_count + run.wait_count,
-    outcome = shown_outcome(run), released = run.status ~= "running",
+  self.store:say_state(run, {
+    status = status, time = run.time, due = due or nil, steps = run.request_count + run.wait_count,
+    outcome = shown_outcome(run), released = status ~= "running",
     usage = run.usage.calls > 0 and budget.of_run(run) or nil,
-  }
+  })
 end
 
---- Puts a run among those whose part of the batch is committed next.
+--- Puts a run among those of the batch that is committed next. From then on it holds what it wants done.
 function Journal:gather(run)
-  if run.part.gathered then return end
-  run.part.gathered = true
+  if run.held then return end
+  local spare = self.spare
+  local last = #spare
+  run.held, spare[last] = spare[last] or {}, nil
   self.gathered[#self.gathered + 1] = run
+end
+
+-- What a run wants done is held until the batch has been committed.
+local function hold(run, work)
+  local held, outbox = run.held, work.outbox
+  if not held[1] then
+    run.held, work.outbox = outbox, held
+    return
+  end
+  work.outbox = {}
+  table.move(outbox, 1, #outbox, #held + 1, held)
+end
+
+local function rest(self, run, row)
+  local work = run.work
+  local outbox = work.outbox
+  append_taken(self, run, row)
+  for i = 1, #outbox do
+    local effect = outbox[i]
+    appended[effect.effect or "record"](self, run, effect)
+  end
+  self:gather(run)
+  hold(run, work)
+  say_state(self, run)
+  if M.outgrown(run) and run.status == "running" then self:snapshot(run) end
 end
 
 --- A run has come to rest: what it learned since its row, and what it wants done, goes
 --- into the batch.
 function Journal:at_rest(run, row)
   if run.replay then return end
-  local effects, work = part_of(run).effects, run.work
-  row.readings = work.readings
-  append_taken(run, row)
-  local outbox = work.outbox
-  for i = 1, #outbox do
-    local effect = outbox[i]
-    outbox[i] = nil
-    appended[effect.effect or "record"](run, effect)
-    effects[#effects + 1] = effect
-  end
-  say_state(run)
-  self:gather(run)
-  if M.outgrown(run) and run.status == "running" then self:snapshot(run) end
+  self.store:whole(rest, self, run, row)
 end
 
 -- Committing -------------------------------------------------------------------------------------
@@ -255,13 +252,14 @@ local function taken_already(run)
   return errors.new("run", ("a run of the id `%s` exists"):format(run.id))
 end
 
-local function committed(self, run, outcome, err)
-  local part = run.writing
-  run.writing = false
-  if err then return self.runtime.stop(run, err) end
-  if outcome.refused[run] then return self.runtime.stop(run, part.seed and taken_already(run) or lost(run)) end
-  self.runtime.perform(run, part.effects)
-  if run.status ~= "running" and not run.part then self.runtime.ended(run) end
+local function committed(self, run, outcome)
+  local effects, creation = run.performing, run.creation
+  run.performing = false
+  if outcome.refused[run] then return self.runtime.stop(run, creation and taken_already(run) or lost(run)) end
+  if creation then run.creation = nil end
+  self.runtime.perform(run, effects)
+  self.spare[#self.spare + 1] = effects
+  if run.status ~= "running" and not run.held then self.runtime.ended(run) end
 end
 
 local function deliver_answers(outcome)
@@ -271,9 +269,23 @@ local function deliver_answers(outcome)
   end
 end
 
+-- A batch has failed: its runs stop, and so do those of the one that was gathered meanwhile, which may go on from it.
+local function all_failed(self, runs, err)
+  local since = self.gathered
+  self.gathered = {}
+  self.store:void()
+  for _, list in ipairs { runs, since } do
+    for _, run in ipairs(list) do
+      run.performing, run.held = false, false
+      self.runtime.stop(run, err)
+    end
+  end
+end
+
 local function all_committed(self, runs, outcome, err)
-  for _, run in ipairs(runs) do committed(self, run, outcome, err) end
-  if outcome then deliver_answers(outcome) end
+  if err then return all_failed(self, runs, err) end
+  for _, run in ipairs(runs) do committed(self, run, outcome) end
+  deliver_answers(outcome)
 end
 
 -- What is kept of a program: enough to compile it again.
@@ -282,7 +294,7 @@ local function program_text(program)
   return { name = program.name, source = text.text, first_line = text.first_line or 1, indent = text.indent or 0 }
 end
 
---- What a run did since its last part is void: it raised half-way.
+--- What a run did since it was at rest is void: it raised half-way.
 function Journal:drop(run)
   for i, gathered in ipairs(self.gathered) do
     if gathered == run then
@@ -290,17 +302,16 @@ function Journal:drop(run)
       break
     end
   end
-  if run.part then run.part.gathered = true end -- so that it is never gathered again
+  run.held = {} -- so that it is never gathered again
 end
 
 -- Closes the batch: what its runs hold is performed when it has been committed.
 local function close_batch(self)
   local runs = self.gathered
   self.gathered = {}
-  for _, run in ipairs(runs) do
-    local part = run.part
-    self.store:write(run, part)
-    run.part, run.writing = false, part
+  for i = 1, #runs do
+    local run = runs[i]
+    run.performing, run.held = run.held, false
   end
   return runs
 end
@@ -326,9 +337,19 @@ function Journal:commit_later()
   end)
 end
 
+--- Commits on the store's thread what has been gathered when so many runs are about to be driven, if a commit takes
+--- less time than to drive them all: then it costs nothing. Else one commit for all of them is better.
+---@param count integer
+function Journal:commit_meanwhile(count)
+  local gathered = #self.gathered
+  if gathered == 0 or self.busy or (gathered + count) * self.seconds_a_run < self.store.commit_seconds then return end
+  self:commit_later()
+end
+
 --- Another program has taken the run over: from here on it is the run's.
 function Journal:take_over(run)
-  part_of(run).program = { text = program_text(run.program), title = run.program.title or run.program.name }
+  local store, program = self.store, run.program
+  store:whole(store.replace_program, store, run, program_text(program), program.title or program.name)
   self:snapshot(run)
 end
 
@@ -341,25 +362,17 @@ function Journal:create(run, how)
     id = run.id, title = run.program.title or run.program.name, parent = how.parent, options = how.options, created = how.created,
   }, program_text(run.program))
   if not lease then return err end
+  lease.creation.seed = how.seed
   M.keep(run, lease)
-  part_of(run).seed = how.seed -- which its first part alone has
-end
-
---- Holds what a run has told and nobody has heard, until its next part has been committed.
----@param run orchlua.Run
----@param records table[]
-function M.hold(run, records)
-  part_of(run).effects = records
 end
 
 --- Closes the store. What was learned is committed; what that led to is not done any
 --- more, and is left to a resume.
 function Journal:finish()
-  if self:ready() then
-    close_batch(self)
-    self.store:commit()
-  end
-  self.store:close()
+  local store = self.store
+  local sound = not self.busy or store:settle()
+  if sound and store:pending() then store:commit() end
+  store:close()
 end
 
 --- Puts a run under this journal: from here on it is its own lease.

@@ -28,7 +28,7 @@ local function snapshot_is_current(run)
 end
 
 local function settled(run)
-  return run:parked() and not (run.work or run.part or run.writing)
+  return run:parked() and not (run.work or run.held or run.performing)
 end
 
 -- The runs that have waited for a while, the longest first.

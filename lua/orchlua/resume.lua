@@ -78,13 +78,9 @@ end
 
 local function go_on(runtime, run, found, limits)
   runtime:adopt(run)
-  local work = run.work
-  local records = work.outbox
-  work.outbox = {}
-  for _, record in ipairs(records) do record.again = true end
+  for _, record in ipairs(run.work.outbox) do record.again = true end
   run:deliver { kind = "resume", outage = math.max(0, runtime.clock:now() - found.last_driven), crashed = found.crashed,
     budget = limits }
-  journal.hold(run, records)
 end
 
 --- Brings a run back that this process drives and had put away.

@@ -420,20 +420,36 @@ local function commit(self)
   if next(self.calls) or #self.awake > 0 then self.journal:commit_later() else self.journal:commit() end
 end
 
+local function drive_some(self, awake, from, to)
+  for i = from, to do
+    local run = awake[i]
+    awake[i] = nil
+    run.touched = false
+    if not run.accounted then drive(self, run) end
+  end
+end
+
+-- Drives many runs of a journal in two halves, so that one half may be committed meanwhile.
+local function drive_halves(self, awake, count)
+  local from, half = core.loop.clock(), count // 2
+  self.journal:commit_meanwhile(count)
+  drive_some(self, awake, 1, half)
+  self.journal:commit_meanwhile(count - half)
+  drive_some(self, awake, half + 1, count)
+  self.journal.seconds_a_run = (core.loop.clock() - from) / count
+end
+
 -- Drives the runs that are ready, a bounded number of rounds; tells whether there were any.
 -- What was gathered while a batch was with the thread is committed although none is ready.
 local function drive_ready(self)
   for round = 1, ROUNDS_AT_ONCE do
     if self.journal and not self.awake[1] then commit(self) end
     local awake = self.awake
-    if not awake[1] or self.closing then return round > 1 end
+    if self.closing then return round > 1 end
+    local count = #awake
+    if count == 0 then return round > 1 end
     self.awake, self.driven = self.driven, awake
-    for i = 1, #awake do
-      local run = awake[i]
-      awake[i] = nil
-      run.touched = false
-      if not run.accounted then drive(self, run) end
-    end
+    if self.journal and count > 1 then drive_halves(self, awake, count) else drive_some(self, awake, 1, count) end
     if self.journal then commit(self) end
   end
   return true

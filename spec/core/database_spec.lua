@@ -108,6 +108,21 @@ describe("loop:database", function()
     assert.matches("UNIQUE", called)
   end)
 
+  it("waits for what is with the thread, when it is told to, and calls nobody back", function()
+    local insert = db:statement "INSERT INTO t (body) VALUES (?)"
+    for _ = 1, 20 do
+      db:add(insert, 0, nil)
+      db:commit_later(function() error "nobody is called any more" end)
+      local answers, err, seconds = db:settle()
+      assert.same({}, answers)
+      assert.is_nil(err)
+      assert.is_true(seconds >= 0)
+      loop:turn(0)
+    end
+    assert.has_error(function() db:settle() end)
+    assert.equal(20, db:query("SELECT count(*) AS n FROM t")[1].n)
+  end)
+
   it("commits what is with the thread when it is closed; may be closed twice, and used no more", function()
     local insert = db:statement "INSERT INTO t (body) VALUES (?)"
     db:add(insert, 0, "kept")
@@ -117,6 +132,28 @@ describe("loop:database", function()
     assert.has_error(function() db:query "SELECT 1" end)
     db = assert(loop:database { path = folder .. "/d.db" })
     assert.equal("kept", bodies())
+  end)
+
+  it("makes its log longer ahead when it is told to, and whoever reads it finds its end", function()
+    local function commit(ahead, count)
+      db = assert(loop:database { path = folder .. "/d.db", log_ahead = ahead })
+      local insert = db:statement "INSERT INTO t (body) VALUES (?)"
+      for _ = 1, count do
+        db:add(insert, 0, nil)
+        assert.same({}, db:commit())
+      end
+      return tonumber(io.popen("stat -c %s " .. folder .. "/d.db-wal"):read "l")
+    end
+    db:close()
+    local plain = commit(false, 60)
+    db:close()
+    assert.is_true(commit(true, 60) >= 3 * plain / 2)
+    -- As after a crash: nobody has closed this copy.
+    os.execute(("cp %s/d.db %s/copy.db; cp %s/d.db-wal %s/copy.db-wal"):format(folder, folder, folder, folder))
+    local copy <close> = assert(loop:database { path = folder .. "/copy.db" })
+    assert.equal(120, copy:query("SELECT count(*) AS n FROM t")[1].n)
+    assert.equal("ok", copy:query("PRAGMA integrity_check")[1].integrity_check)
+    assert.is_true(commit(true, 3000) < 6 * 1024 * 1024)
   end)
 
   it("is collected, and so closed, when nobody holds it", function()

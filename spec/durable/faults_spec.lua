@@ -39,7 +39,10 @@ describe("a run whose store fails", function()
   it("goes on from an older state when the end of the WAL is gone", function()
     for lost = 1000, 40000, 7700 do
       broken.drive(folder, "start", { request = 8 })
-      local size = tonumber(shell(("stat -c %%s %s/run.db-wal"):format(folder)))
+      local log <close> = assert(io.open(folder .. "/run.db-wal", "rb"))
+      local bytes = log:read "a"
+      -- Behind the last commit there are zeros.
+      local size = #bytes - bytes:reverse():find "[^%z]" + 1
       shell(("truncate -s %d %s/run.db-wal; rm -f %s/run.db-shm %s/log"):format(math.max(0, size - lost), folder, folder, folder))
       local finished = broken.finish(folder)
       assert.equal("", table.concat(broken.problems(folder, finished, 3), "\n"), lost .. " bytes of the WAL lost")

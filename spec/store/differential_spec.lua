@@ -76,7 +76,7 @@ describe("entities in SQLite", function()
     loop = core.loop.new()
     store = assert(sqlite.open(loop, folder .. "/s.db"))
     lease = assert(store:create({ id = "r", title = "t", options = value.object {}, created = 1 }, { name = "p", source = "", first_line = 1, indent = 0 }))
-    store:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
+    store:append(lease, 1, "start", 1)
     assert(store:commit())
   end)
   after_each(function()
@@ -89,15 +89,14 @@ describe("entities in SQLite", function()
     local draw, one, object = generator(SEED)
     local oracle, seq, number = memory.new(), 1, 0
     for step = 1, 150 do
-      local rows, expected = {}, {}
+      local expected = {}
       for i = 1, draw(8) do
         seq, number = seq + 1, number + 1
         local request = operation(draw, one, object, step)
-        request.number = number
-        rows[i] = { seq = seq, kind = "request", time = 1, request = number, name = "e", entity = request }
+        request.number, request.agent_id = number, "e"
+        store:append_entity(lease, request, seq, 1)
         expected[i] = in_memory(oracle, request)
       end
-      store:write(lease, { rows = rows, taken = {} })
       local outcome = assert(store:commit())
       for i, answer in ipairs(outcome.answers) do
         local got = answer.outcome.error and "error " .. answer.outcome.error.message or json.encode(answer.outcome.value)
@@ -108,7 +107,7 @@ describe("entities in SQLite", function()
           assert.equal(got, kept.error and "error " .. kept.error.message or json.encode(kept.value))
         end
       end
-      assert.equal(#rows, #outcome.answers)
+      assert.equal(#expected, #outcome.answers)
     end
   end)
 end)

@@ -3,7 +3,7 @@
 local core = require "orchlua.core"
 local sqlite = require "orchlua.store.sqlite"
 
-local value = core.value
+local json, value = core.json, core.value
 
 describe("a store in SQLite", function()
   local folder, path, loop, open
@@ -27,7 +27,7 @@ describe("a store in SQLite", function()
 
   local function started(store, id)
     local lease = assert(store:create({ id = id, title = "t", options = value.object {}, created = 1 }, TEXT))
-    store:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
+    store:append(lease, 1, "start", 1)
     assert(store:commit())
     return lease
   end
@@ -70,7 +70,7 @@ describe("a store in SQLite", function()
     local taken = assert(second:take "r")
     assert.equal(2, taken.fence)
     assert.is_true(taken.crashed)
-    first:write(lease, { rows = { { seq = 2, kind = "signal", time = 2 } }, taken = {} })
+    first:append(lease, 2, "signal", 2)
     local outcome = assert(first:commit())
     assert.is_true(outcome.refused[lease])
     assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
@@ -81,12 +81,12 @@ describe("a store in SQLite", function()
   it("has the program of each run, whatever another process deletes meanwhile", function()
     local first, second = new(), new()
     local lease = started(first, "r")
-    first:write(lease, { rows = {}, taken = {}, state = { status = "completed", time = 2, steps = 0, released = true } })
+    first:say_state(lease, { status = "completed", time = 2, steps = 0, released = true })
     assert(first:commit())
     local another = assert(first:create({ id = "s", title = "t", options = value.object {}, created = 3 }, TEXT))
     assert.equal(1, second:prune(9))
     assert.same({}, second:query "SELECT number FROM program")
-    first:write(another, { rows = { { seq = 1, kind = "start", time = 3 } }, taken = {} })
+    first:append(another, 1, "start", 3)
     assert(first:commit())
     assert.equal("x", assert(second:find "s").source)
   end)
@@ -105,7 +105,7 @@ describe("a store in SQLite", function()
     local first, second = new(), new()
     started(first, "r")
     local lease = assert(second:create({ id = "r", title = "t", options = value.object {}, created = 1 }, { name = "p", source = "x", first_line = 1, indent = 0 }))
-    second:write(lease, { rows = { { seq = 1, kind = "start", time = 1 } }, taken = {} })
+    second:append(lease, 1, "start", 1)
     assert.is_true(assert(second:commit()).refused[lease])
     assert.equal(1, first:query("SELECT count(*) AS n FROM journal")[1].n)
   end)
@@ -118,8 +118,7 @@ describe("a store in SQLite", function()
     local moved
     for seq = 2, 700 do
       for _, lease in ipairs(leases) do
-        lease.status = "running"
-        store:write(lease, { rows = { { seq = seq, kind = "reply", time = 1, request = seq } }, taken = {} })
+        store:append(lease, seq, "reply", 1, seq)
       end
       assert(store:commit())
       if seq == 400 then assert.equal(first, noted()) end
@@ -131,8 +130,7 @@ describe("a store in SQLite", function()
       end
     end
     assert.is_true(moved)
-    leases[1].status = "completed"
-    store:write(leases[1], { rows = {}, taken = {}, state = { status = "completed", time = 5, steps = 0, released = true } })
+    store:say_state(leases[1], { status = "completed", time = 5, steps = 0, released = true })
     assert(store:commit())
     assert.equal(leases[1].last_row, noted())
   end)
@@ -142,12 +140,11 @@ describe("a store in SQLite", function()
     local lease = started(store, "r")
     local seq = 1
     for _ = 1, 10 do
-      local rows = {}
-      for i = 1, 10 do
+      for _ = 1, 10 do
         seq = seq + 1
-        rows[i] = { seq = seq, kind = "reply", time = 1, request = seq, body = ("b"):rep(1000) }
+        store:append(lease, seq, "reply", 1, seq, nil, nil, nil, nil, nil, ("b"):rep(1000))
       end
-      store:write(lease, { rows = rows, taken = {}, snapshot = { seq = seq, body = "snapshot at " .. seq } })
+      store:snapshot(lease, seq, "snapshot at " .. seq)
       assert(store:commit())
     end
     local kept = store:query("SELECT min(seq) AS first, max(seq) AS last, count(*) AS n, max(length(body)) AS longest FROM journal")[1]
@@ -165,11 +162,13 @@ describe("a store in SQLite", function()
     local store = new()
     local lease = started(store, "r")
     local long = ("ü"):rep(5000)
-    local failed = value.object { "type", "message", "agent_id", type = "agent", message = long, agent_id = "a" }
-    store:write(lease, { rows = { { seq = 2, kind = "reply", time = 1, request = 1, error = failed, readings = value.array { long } },
-      { seq = 3, kind = "timer", time = 1, request = 2, readings = value.array { 1.5 } } }, taken = {}, snapshot = { seq = 3, body = "one" } })
-    store:write(lease, { rows = {}, taken = {}, snapshot = { seq = 3, body = "two" } })
-    store:write(lease, { rows = { { seq = 4, kind = "timer", time = 1, request = 3 } }, taken = {}, snapshot = { seq = 4, body = "three" } })
+    local failed = json.encode(value.object { "type", "message", "agent_id", type = "agent", message = long, agent_id = "a" })
+    store:append(lease, 2, "reply", 1, 1, nil, nil, nil, nil, nil, nil, failed, nil, json.encode(value.array { long }))
+    store:append(lease, 3, "timer", 1, 2, nil, nil, nil, nil, nil, nil, nil, nil, "[1.5]")
+    store:snapshot(lease, 3, "one")
+    store:snapshot(lease, 3, "two")
+    store:append(lease, 4, "timer", 1, 3)
+    store:snapshot(lease, 4, "three")
     assert(store:commit())
     assert.equal("three", store:load(assert(store:find "r")).body)
     local rows = store:query "SELECT error, readings FROM journal ORDER BY seq"
@@ -206,7 +205,7 @@ describe("a store in SQLite", function()
   it("does not delete a run that somebody takes up again", function()
     local store, other = new(), new()
     local lease = started(store, "r")
-    store:write(lease, { rows = {}, taken = {}, state = { status = "failed", time = 5, steps = 0, released = true } })
+    store:say_state(lease, { status = "failed", time = 5, steps = 0, released = true })
     assert(store:commit())
     assert(store:take "r")
     assert.equal(0, other:prune(6))
@@ -218,7 +217,7 @@ describe("a store in SQLite", function()
     local store = new()
     local lease = started(store, "r")
     started(store, "other")
-    store:write(lease, { rows = {}, taken = {}, state = { status = "completed", time = 5, steps = 0, released = true } })
+    store:say_state(lease, { status = "completed", time = 5, steps = 0, released = true })
     assert(store:commit())
     assert.equal(0, store:prune(5))
     assert.equal(1, store:prune(6))

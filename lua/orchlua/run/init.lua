@@ -65,10 +65,10 @@ local UNCHANGED = {
   ask_at_once = false,
 }
 
--- What a run with a journal has besides: its part of the batch and the one that is being committed, the number of its last
--- row, what its rows weigh that no snapshot has, and how it stands as its own row in the store says.
+-- What a run with a journal has besides: what it wants done and holds until the batch has been committed, or its commit is
+-- over, the number of its last row, what its rows weigh that no snapshot has, and how it stands as its own row in the store says.
 local UNCHANGED_IN_JOURNAL = {
-  part = false, writing = false, row_seq = 0, rows_bytes = 0, snapshot_bytes = 0, said = "running", due = false,
+  held = false, performing = false, row_seq = 0, rows_bytes = 0, snapshot_bytes = 0, said = "running", due = false,
 }
 
 --- What the runs of one runtime have in common, and their methods: what `new` is given.

@@ -13,7 +13,7 @@ local schema = require "orchlua.store.schema"
 local statements = require "orchlua.store.statements"
 
 local json, value = core.json, core.value
-local null = value.null
+local LAG, null = statements.lag, value.null
 
 local M = {}
 
@@ -36,6 +36,7 @@ local NUMBERS_OF_A_DRIVER = 1 << 36
 
 ---@class orchlua.SqliteStore
 ---@field durable boolean
+---@field commit_seconds number   that the last commit took
 local Store = {}
 Store.__index = Store
 for name, query in pairs(queries) do Store[name] = query end
@@ -127,11 +128,11 @@ end
 function M.open(loop, path, options)
   options = options or {}
   make_folders(path)
-  local db, err = loop:database { path = path }
+  local db, err = loop:database { path = path, log_ahead = not options.relaxed }
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
     durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
-    guards = {}, asked = {}, run_count = 0, row_count = 0, here = process.this(),
+    guards = {}, asked = {}, run_count = 0, row_number = 0, commit_seconds = 0, part_of = nil, here = process.this(),
   }, Store)
   local problem = set_up_patiently(self, loop, options.relaxed)
   if not problem then return self end
@@ -167,6 +168,7 @@ function Store:sign_in()
     here.host, here.boot, here.pid, here.started, core.loop.clock())
   if not rows then return err end
   self.driver = rows[1].number
+  self.row_number = self.driver * NUMBERS_OF_A_DRIVER
   -- A driver that was killed left its row here.
   self:query("DELETE FROM driver WHERE renewed < ? AND NOT EXISTS (SELECT 1 FROM run WHERE run.driver = driver.number)",
     core.loop.clock() - FORGOTTEN_SECONDS)
@@ -343,7 +345,9 @@ function Store:create(run, program)
   self.run_count = self.run_count + 1
   return {
     number = self.driver * NUMBERS_OF_A_DRIVER + self.run_count, fence = 1,
-    creation = { program, run.id, run.title, run.parent, json.encode(run.options), run.created, self.driver },
+    creation = {
+      program = program, id = run.id, title = run.title, parent = run.parent, options = json.encode(run.options), created = run.created,
+    },
   }
 end
 
@@ -355,90 +359,130 @@ local function add_program(self, program)
   return hash
 end
 
-local function create(self, lease, creation)
-  lease.creation = nil
-  self.db:guard(self.statements.always, 0)
-  local hash = add_program(self, creation[1])
-  self.db:guard(self.statements.create, -#self.guards, lease.number, creation[2], hash, creation[3], creation[4], creation[5],
-    creation[6], creation[7], lease.last_row)
-end
-
--- Whether the run's row has to say where its chain ends now: when it changes anyway, when
--- the run may be left as it is for long, and when it would be too far behind.
-local function says_last(lease, part)
-  return part.state or lease.due or lease.status ~= "running" or lease.last_row > (lease.noted_row or 0) + statements.lag
-end
-
--- What follows is only done while this process drives the run, or when its id was free.
-local function guard(self, lease, part)
-  self.guards[#self.guards + 1] = lease
+-- What follows in the batch is of a new run, `number` its first row; it is left out when the id is taken.
+local function create(self, lease, tag, number)
   local creation = lease.creation
-  if not creation and not says_last(lease, part) then return self.db:guard(self.statements.held, -#self.guards, lease.number, lease.fence) end
+  creation.begun, lease.noted_row = true, number
+  self.db:guard(self.statements.always, 0)
+  local hash = add_program(self, creation.program)
+  self.db:guard(self.statements.create, tag, lease.number, creation.id, hash, creation.title, creation.parent, creation.options,
+    creation.created, self.driver, number)
+end
+
+-- What follows in the batch is of this run, `number` its next row: it is only done while this process drives the run,
+-- or when its id was free.
+local function begin_part(self, lease, number)
+  local guards, creation = self.guards, lease.creation
+  local tag = -(#guards + 1)
+  guards[-tag] = lease
+  self.part_of = lease
+  if creation and not creation.begun then return create(self, lease, tag, number) end
+  self.db:guard(self.statements.held, tag, lease.number, lease.fence)
+end
+
+-- Puts a statement into the batch that is done while this process drives the run.
+local function add(self, lease, statement, ...)
+  if self.part_of ~= lease then begin_part(self, lease) end
+  self.db:add(self.statements[statement], 0, ...)
+end
+
+local function note_last(self, lease)
   lease.noted_row = lease.last_row
-  if creation then return create(self, lease, creation) end
-  self.db:guard(self.statements.ends, -#self.guards, lease.number, lease.fence, lease.last_row)
+  self.db:add(self.statements.last_row, 0, lease.number, lease.last_row)
 end
 
-local function append(self, lease, row, number, previous)
-  if row.entity and entities.append(self, lease, row, number, previous) then return end
-  self.db:add(self.statements.row, 0, number, previous, lease.number, row.seq, row.kind, row.time, row.request, row.name, row.branch, row.line,
-    row.attempt, row.duration, row.body, row.error and json.encode(row.error), text_or_nil(row.usage), row.readings and json.encode(row.readings))
+-- The number of a run's next row, and that of the one before. The run's own row may not be too far behind.
+local function next_number(self, lease)
+  local number, previous = self.row_number + 1, lease.last_row
+  if self.part_of ~= lease then begin_part(self, lease, number) end
+  self.row_number, lease.last_row = number, number
+  if number > (lease.noted_row or 0) + LAG then note_last(self, lease) end
+  return number, previous
 end
 
--- Behind the snapshot before this one long bodies are cut (an entity's answer may still be
--- wanted until then), and what is older than the history is let go. One at the same place
--- takes the other's: another program has taken over there.
-local function add_snapshot(self, lease, snapshot, row)
-  local statement, marks = self.statements, lease.marks or {}
-  lease.marks = marks
-  local before, one_more = marks[#marks], marks[#marks - 1]
-  self.db:add(statement.forget, 0, lease.number)
-  self.db:add(statement.snapshot, 0, lease.number, snapshot.seq, row, snapshot.body)
-  if before and before.seq == snapshot.seq then return end
-  marks[#marks + 1] = { seq = snapshot.seq, row = row }
-  if before then self.db:add(statement.cut, 0, before.row, one_more and one_more.seq or 0, M.HISTORY_BODY) end
-  while marks[2] and snapshot.seq - marks[1].seq >= self.retention.rows do
-    self.db:add(statement.thin, 0, marks[1].row, 0)
-    self.db:add(statement.unmark, 0, lease.number, marks[1].seq)
-    table.remove(marks, 1)
-  end
-end
-
-local function add_state(self, lease, state)
-  self.db:add(self.statements.rest, 0, lease.number, state.status, state.time, state.due, state.steps, text_or_nil(state.outcome), state.released,
-    text_or_nil(state.usage))
-end
-
-local function write(self, lease, part)
-  local previous, base, snapshot_row = lease.last_row, self.driver * NUMBERS_OF_A_DRIVER + self.row_count, lease.last_row
-  self.row_count = self.row_count + #part.rows
-  if #part.rows > 0 then lease.last_row = base + #part.rows end
-  guard(self, lease, part)
-  local rows = part.rows
-  for i = 1, #rows do
-    local row = rows[i]
-    append(self, lease, row, base + i, previous)
-    previous = base + i
-    if part.snapshot and row.seq == part.snapshot.seq then snapshot_row = previous end
-  end
-  for _, number in ipairs(part.taken) do self.db:add(self.statements.taken, 0, number) end
-  if part.program then self.db:add(self.statements.taken_over, 0, lease.number, add_program(self, part.program.text), part.program.title) end
-  if part.state then add_state(self, lease, part.state) end
-  if part.snapshot then add_snapshot(self, lease, part.snapshot, snapshot_row) end
-end
-
---- Puts a part of a run into the batch, whole: what it learned and asked for since the last. When that raises,
---- nothing of the part is in the batch, and the lease is good for no further one.
----@param lease table   or the run, when it is its own; `due` says whether it may be left as it is for long
----@param part { rows: table[], taken: integer[], program: table?, state: table?, snapshot: { seq: integer, body: string }? }
----  rows: by the columns of the journal, with `entity`, the request, in one that asks for entities; taken: messages that have become
----  rows; state: `{status, time, due, steps, outcome, released, usage}`; snapshot: of the run as it is behind the row `seq`
-function Store:write(lease, part)
+--- Calls `append(...)`, which puts things of a run into the batch: all of them, or nothing when it raises. Then the
+--- run's lease is good for nothing further.
+function Store:whole(append, ...)
   local count, bytes = self.db:pending()
-  local ok, raised = pcall(write, self, lease, part)
+  local asked = #self.asked
+  local ok, raised = pcall(append, ...)
   if ok then return end
   self.db:truncate(count, bytes)
+  for i = #self.asked, asked + 1, -1 do self.asked[i] = nil end
+  self.part_of = nil
   error(raised, 0)
+end
+
+--- Puts a row of a run into the batch: what it learned, or asked for.
+---@param lease table
+---@param seq integer   its place in the run
+---@param kind string
+---@param time number
+---@param ... any       the further columns of the journal: request, name, branch, line, attempt, duration, body, error, usage, readings
+function Store:append(lease, ...)
+  local number, previous = next_number(self, lease)
+  self.db:add(self.statements.row, 0, number, previous, lease.number, ...)
+end
+
+--- Puts a request for entities into the batch, with its row.
+---@param request orchlua.Request
+---@param seq integer
+---@param time number
+---@param branch? string
+---@param line integer
+function Store:append_entity(lease, request, seq, time, branch, line)
+  local number, previous = next_number(self, lease)
+  local row = { entity = request, seq = seq, time = time, request = request.number, name = request.agent_id, branch = branch, line = line }
+  if not entities.append(self, lease, row, number, previous) then
+    self.db:add(self.statements.row, 0, number, previous, lease.number, seq, "request", time, row.request, row.name, branch, line)
+  end
+end
+
+--- A message to a run has become a row.
+---@param number integer   the message's
+function Store:taken(lease, number) add(self, lease, "taken", number) end
+
+--- Another program has taken over.
+---@param program { name: string, source: string, first_line: integer, indent: integer }
+---@param title string
+function Store:replace_program(lease, program, title)
+  if self.part_of ~= lease then begin_part(self, lease) end
+  add(self, lease, "taken_over", lease.number, add_program(self, program), title)
+end
+
+--- Says in a run's row how the run stands.
+---@param state { status: string, time: number, due: number?, steps: integer, outcome: any, released: boolean, usage: any }
+function Store:say_state(lease, state)
+  add(self, lease, "rest", lease.number, lease.last_row, state.status, state.time, state.due, state.steps, text_or_nil(state.outcome), state.released,
+    text_or_nil(state.usage))
+  lease.noted_row = lease.last_row
+end
+
+--- Says in a run's row which is its last row of the journal.
+function Store:say_last(lease)
+  if self.part_of ~= lease then begin_part(self, lease) end
+  note_last(self, lease)
+end
+
+--- Puts a snapshot of a run into the batch, as the run is behind the row `seq`, its last. Behind the snapshot before this one
+--- long bodies are cut (an entity's answer may still be wanted until then), and what is older than the history is let go. One at
+--- the same place takes the other's: another program has taken over there.
+---@param seq integer
+---@param body string
+function Store:snapshot(lease, seq, body)
+  local marks = lease.marks or {}
+  lease.marks = marks
+  local before, one_more = marks[#marks], marks[#marks - 1]
+  add(self, lease, "forget", lease.number)
+  add(self, lease, "snapshot", lease.number, seq, lease.last_row, body)
+  if before and before.seq == seq then return end
+  marks[#marks + 1] = { seq = seq, row = lease.last_row }
+  if before then add(self, lease, "cut", before.row, one_more and one_more.seq or 0, M.HISTORY_BODY) end
+  while marks[2] and seq - marks[1].seq >= self.retention.rows do
+    add(self, lease, "thin", marks[1].row, 0)
+    add(self, lease, "unmark", lease.number, marks[1].seq)
+    table.remove(marks, 1)
+  end
 end
 
 --- What became of a request about entities that was in flight when its run was left.
@@ -458,8 +502,9 @@ end
 local AS_MEANT = { refused = {}, answers = {} }
 
 -- The outcome of a batch in the words of the runtime.
-local function understood(self, guards, asked, answers, err)
+local function understood(self, guards, asked, answers, err, seconds)
   if not answers then return nil, store_error(self.path, err) end
+  self.commit_seconds = seconds
   if not answers[1] and not asked[1] then return AS_MEANT end
   local outcome = { refused = {}, answers = {} }
   for _, row in ipairs(answers) do
@@ -483,21 +528,32 @@ end
 ---@return orchlua.Error? err
 function Store:commit()
   local guards, asked, next_guards, next_asked = self.guards, self.asked, {}, {}
-  local answers, err = self.db:commit()
-  self.guards, self.asked = next_guards, next_asked
-  return understood(self, guards, asked, answers, err)
+  local answers, err, seconds = self.db:commit()
+  self.guards, self.asked, self.part_of = next_guards, next_asked, nil
+  return understood(self, guards, asked, answers, err, seconds)
 end
 
 --- Commits the batch on the store's thread; `done(outcome, err)` is called in a turn of the loop.
 function Store:commit_later(done)
   local guards, asked, next_guards, next_asked = self.guards, self.asked, {}, {}
-  self.db:commit_later(function(answers, err) done(understood(self, guards, asked, answers, err)) end)
-  self.guards, self.asked = next_guards, next_asked
+  self.db:commit_later(function(answers, err, seconds) done(understood(self, guards, asked, answers, err, seconds)) end)
+  self.guards, self.asked, self.part_of = next_guards, next_asked, nil
+end
+
+--- Waits for the batch that is with the store's thread; nobody hears of it.
+---@return boolean durable   whether it is
+function Store:settle() return (self.db:settle()) ~= nil end
+
+--- Leaves out all that was put into the batch.
+function Store:void()
+  self.db:truncate(0, 0)
+  self.guards, self.asked, self.part_of = {}, {}, nil
 end
 
 --- Puts a sign of life into the batch.
 function Store:renew()
   if not self.driver then return end
+  self.part_of = nil
   self.db:guard(self.statements.always, 0)
   self.db:add(self.statements.renew, 0, self.driver, core.loop.clock())
 end

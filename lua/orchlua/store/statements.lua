@@ -25,10 +25,8 @@ return {
   last = ([[coalesce((SELECT journal.number FROM journal WHERE journal.number > run.last AND journal.number <= run.last + %d
     AND journal.run = run.number ORDER BY journal.number DESC LIMIT 1), run.last)]]):format(LAG),
 
-  -- Guards: whether this driver still holds the run, and that its chain then ends at a
-  -- new row; whether the id was free.
+  -- Guards: whether this driver still holds the run; whether the id was free.
   held = "SELECT 1 FROM run WHERE number = ?1 AND fence = ?2",
-  ends = "UPDATE run SET last = ?3 WHERE number = ?1 AND fence = ?2",
   always = "SELECT 1",
   create = [[INSERT INTO run (number, id, program, title, parent, status, options, created, changed, driver, fence, last)
     VALUES (?1, ?2, (SELECT number FROM program WHERE hash = ?3), ?4, ?5, 'running', ?6, ?7, ?7, ?8, 1, ?9) ON CONFLICT (id) DO NOTHING]],
@@ -38,8 +36,9 @@ return {
 
   row = [[INSERT INTO journal (number, previous, run, seq, kind, time, request, name, branch, line, attempt, duration, body, error, usage, readings)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]],
-  rest = [[UPDATE run SET status = ?2, changed = ?3, due = ?4, steps = ?5, outcome = ?6, driver = CASE WHEN ?7 THEN NULL ELSE driver END,
-    usage = ?8 WHERE number = ?1]],
+  last_row = "UPDATE run SET last = ?2 WHERE number = ?1",
+  rest = [[UPDATE run SET last = ?2, status = ?3, changed = ?4, due = ?5, steps = ?6, outcome = ?7, driver = CASE WHEN ?8 THEN NULL ELSE driver END,
+    usage = ?9 WHERE number = ?1]],
   taken = "DELETE FROM message WHERE number = ?1",
   renew = "UPDATE driver SET renewed = ?2 WHERE number = ?1",
 
