@@ -18,6 +18,8 @@ local M = {}
 local LEAST_BYTES = 64 * 1024
 -- What a row costs besides its texts, roughly.
 local ROW_BYTES = 60
+-- Empty lists that are kept for further runs.
+local MOST_SPARE = 128
 
 ---@class orchlua.Journal
 ---@field busy boolean   a batch is being committed on the store's thread
@@ -258,7 +260,7 @@ local function committed(self, run, outcome)
   if outcome.refused[run] then return self.runtime.stop(run, creation and taken_already(run) or lost(run)) end
   if creation then run.creation = nil end
   self.runtime.perform(run, effects)
-  self.spare[#self.spare + 1] = effects
+  if #self.spare < MOST_SPARE then self.spare[#self.spare + 1] = effects end
   if run.status ~= "running" and not run.held then self.runtime.ended(run) end
 end
 

@@ -97,7 +97,7 @@ end
 function M.new(kind, options)
   return setmetatable({
     id = options.id, program = options.program, inputs = options.inputs, random_state = options.seed, setting = options.setting,
-    limits = options.limits, room = options.limits.memory, branches = {}, branch_count = 0, branch_total = 0, time = 0,
+    limits = options.limits, room = options.limits.memory, branches = {}, branch_count = -1, branch_total = 0, time = 0,
   }, kind)
 end
 
