@@ -68,6 +68,7 @@ build = {
     ["orchlua.agents.models.ollama"] = "lua/orchlua/agents/models/ollama.lua",
     ["orchlua.agents.models.openai"] = "lua/orchlua/agents/models/openai.lua",
     ["orchlua.agents.models.wire"] = "lua/orchlua/agents/models/wire.lua",
+    ["orchlua.agents.pace"] = "lua/orchlua/agents/pace.lua",
     ["orchlua.agents.queue"] = "lua/orchlua/agents/queue.lua",
     ["orchlua.agents.rate"] = "lua/orchlua/agents/rate.lua",
     ["orchlua.agents.request"] = "lua/orchlua/agents/request.lua",

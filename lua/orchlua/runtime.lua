@@ -18,6 +18,7 @@ local journal = require "orchlua.journal"
 local lfs = require "lfs"
 local limits = require "orchlua.run.limits"
 local operators = require "orchlua.run.operators"
+local pace = require "orchlua.agents.pace"
 local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
 local random = require "orchlua.random"
@@ -60,7 +61,8 @@ local function new_runtime(options, loop)
   return setmetatable({
     loop_handle = loop, options = options, tasks = task.new(), runs = {}, alive = 0, clock = new_clock(options, loop),
     outside = clock.real(loop, core.loop.clock), in_flight = {}, config = checked_config(options.config), queues = {}, calls = {}, awake = {}, driven = {},
-    settings = {}, spare_call = false, recorder = false, watched = false, at_work = false, closing = false, collector = collector.new(), seen_messages = {},
+    pace = pace.new(loop), settings = {}, spare_call = false,
+    recorder = false, watched = false, at_work = false, closing = false, collector = collector.new(), seen_messages = {},
     seed = options.seed or (options.virtual_time and 0 or random.seed()),
   }, Runtime)
 end

@@ -229,12 +229,18 @@ local function start_task(self, asked)
   return task.start(tasks, self, agent.call, asked, nil, tried)
 end
 
-local function send(self)
+local function send_now(self)
   self.usage = nil
   local asked = told(self.run, self.request, self.agent, self.attempt)
   local started, ok, result, usage = start_task(self, tell_more(self, asked))
   if not started then return tried(self, ok, result, usage) end
   self.task = started
+end
+
+-- What leaves the process begins at a pace.
+local function send(self)
+  if self.agent.in_process then return send_now(self) end
+  self.runtime.pace:enter(self, send_now)
 end
 
 local function try_timed_out(self)
