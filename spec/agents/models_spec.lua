@@ -448,8 +448,8 @@ describe("a schema", function()
   end)
 
   it("gives each of the two questions its own time", function()
-    local prompt = ('[[delay 0.3]][[reply {"score": "high"} ]]')
-    local ended = go(ask("o", prompt, ", try_timeout: 0.5, on_error: \"return\", schema: " .. SHAPE) .. "RETURN [r.error.type, r.attempts]")
+    local prompt = ('[[delay 0.8]][[reply {"score": "high"} ]]')
+    local ended = go(ask("o", prompt, ", try_timeout: 1.5, on_error: \"return\", schema: " .. SHAPE) .. "RETURN [r.error.type, r.attempts]")
     assert.equal('["schema",2]', value.text(ended.result))
   end)
 
