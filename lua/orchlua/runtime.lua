@@ -397,7 +397,7 @@ function Runtime:stop(run, err)
   for request, started in pairs(self.calls) do
     if started.run == run then
       self.calls[request] = nil
-      started:abandon()
+      if started.child then self:stop(started.child, err) else started:abandon() end
     end
   end
   self:ended(run)
@@ -626,7 +626,7 @@ function Runtime:close()
   end
   self.closed = true
   for _, started in pairs(self.calls) do
-    if started.abandon then started:abandon() end
+    if started.abandon and not started.child then started:abandon() end
   end
   self.calls = {}
   if self.recorder then self.recorder:close() end

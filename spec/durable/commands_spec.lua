@@ -289,6 +289,15 @@ describe("with a store, orchlua", function()
     assert.matches("one/1 +completed", r.out)
   end)
 
+  it("stops a sub-run with its parent, and goes on with both", function()
+    write("child.dsl", 'INPUT n\nEVENT completion:async {agent_id: "slow", prompt: "slow {{n}}"} AS b\nRETURN b.output + b.attempts\n')
+    write("p.dsl", 'EVENT orchestration:run {file: "child.dsl", input: {n: 7}} AS r\nRETURN "parent got " + r\n')
+    local r = shell "$O p.dsl --run-id one --quiet & pid=$!; sleep 0.35; kill -INT $pid; wait $pid; echo $?; $O runs; $O resume --all; $O show one --output json; $O runs"
+    assert.matches("^130\n", r.out)
+    assert.matches('"result": "parent got slow 72"', r.out)
+    assert.matches("one/1 +completed", r.out)
+  end)
+
   it("tells the branch of a request that a resume sends again", function()
     write("p.dsl", 'PARALLEL:\n  BRANCH left:\n    EVENT completion:async {agent_id: "broken", prompt: "", on_error: "raise"} AS r\n')
     assert.equal(1, run("p.dsl --run-id b --quiet").status)

@@ -62,7 +62,9 @@ local function earlier(runtime, request)
 end
 
 local function attach(runtime, parent, request, child, answer)
-  runtime.calls[request] = { run = parent, request = request, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end }
+  runtime.calls[request] = {
+    run = parent, request = request, child = child, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end,
+  }
   child.on_end = function(ended)
     if not runtime.calls[request] then return end
     local outcome = answer_of(request, ended.status, ended.result, ended.error, ended.duration, ended.usage)
