@@ -119,8 +119,8 @@ fuzz:
 	@$(MAKE) --no-print-directory -s B=$(F) CC=clang CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' $(F)/host
 	@tools/fuzz $(or $(SECONDS),60) $(TARGETS)
 
-$(B)/host: fuzz/host.c $(OBJECTS) Makefile
-	clang $(STRICT) $(SANITIZE) -fsanitize=fuzzer $$(pkg-config --cflags lua5.4) $< $(OBJECTS) -o $@ $$(pkg-config --libs lua5.4 $(LIBS)) -Wl,-E
+$(B)/host: fuzz/host.c spec/support/answer.c $(OBJECTS) Makefile
+	clang $(STRICT) $(SANITIZE) -fsanitize=fuzzer $$(pkg-config --cflags lua5.4) fuzz/host.c spec/support/answer.c $(OBJECTS) -o $@ $$(pkg-config --libs lua5.4 $(LIBS)) -Wl,-E
 
 # Needs node and npm, and says so where they are missing.
 .PHONY: vendors

@@ -34,17 +34,9 @@ struct answer {
 
 /* Packing ------------------------------------------------------------------------ */
 
-static bool pack(struct buffer *buffer, const void *bytes, size_t size)
-{
-  if (!orchlua_reserve(buffer, size)) return false;
-  if (size > 0) memcpy(buffer->data + buffer->size, bytes, size);
-  buffer->size += size;
-  return true;
-}
-
 static bool pack_value(struct buffer *buffer, struct packed value, const void *text)
 {
-  return pack(buffer, &value, sizeof value) && (value.type != VALUE_TEXT || pack(buffer, text, value.as.size));
+  return orchlua_append(buffer, &value, sizeof value) && (value.type != VALUE_TEXT || orchlua_append(buffer, text, value.as.size));
 }
 
 /* The bytes that the Lua value at `index` takes; raises for a kind that the store has not. */
@@ -171,7 +163,7 @@ static bool pack_column(struct buffer *buffer, sqlite3_stmt *statement, int colu
 
 static bool pack_answer(struct batch *batch, struct answer answer, sqlite3_stmt *statement)
 {
-  bool packed = pack(&batch->answers, &answer, sizeof answer);
+  bool packed = orchlua_append(&batch->answers, &answer, sizeof answer);
   for (int i = 0; packed && i < answer.values; i++) packed = pack_column(&batch->answers, statement, i);
   return packed;
 }

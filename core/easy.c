@@ -7,47 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Templates -------------------------------------------------------------------- */
-
-static bool same_text(const char *a, const char *b)
-{
-  return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool fits(const struct template *template, const struct wish *wish)
-{
-  const struct wish *known = &template->wish;
-  return known->follow == wish->follow && known->connect_timeout == wish->connect_timeout && known->compressed == wish->compressed &&
-         (known->body != NULL) == (wish->body != NULL) && same_text(known->url, wish->url) && same_text(known->method, wish->method) &&
-         same_text(known->ca_file, wish->ca_file) && same_text(known->proxy, wish->proxy);
-}
-
-/* Copies a text to where `to` points, and moves that behind it. */
-static const char *copy_text(char **to, const char *text)
-{
-  if (text == NULL) return NULL;
-  size_t size = strlen(text) + 1;
-  char *copy = memcpy(*to, text, size);
-  *to += size;
-  return copy;
-}
-
-static size_t room_for(const char *text) { return text == NULL ? 0 : strlen(text) + 1; }
-
-/* Copies the wish. False when there is no memory. */
-static bool copy_wish(struct template *template, const struct wish *wish)
-{
-  char *to = malloc(room_for(wish->url) + room_for(wish->method) + room_for(wish->ca_file) + room_for(wish->proxy));
-  if (to == NULL) return false;
-  template->texts = to;
-  template->wish = *wish;
-  template->wish.url = copy_text(&to, wish->url);
-  template->wish.method = copy_text(&to, wish->method);
-  template->wish.ca_file = copy_text(&to, wish->ca_file);
-  template->wish.proxy = copy_text(&to, wish->proxy);
-  template->wish.body = wish->body != NULL ? "" : NULL;
-  return true;
-}
+/* Addresses ---------------------------------------------------------------------- */
 
 /* Takes one part out of the address; what it was is left in `text`, NULL when there was none. */
 static CURLUcode take_part(CURLU *url, CURLUPart part, char **text)
@@ -57,12 +17,13 @@ static CURLUcode take_part(CURLU *url, CURLUPart part, char **text)
   return code == CURLUE_OK ? orchlua_curl()->url_set(url, part, NULL, 0) : CURLUE_OK;
 }
 
-/* Reads the address; NULL, or why it is none. */
-static const char *parse_url(struct template *template, const char *text)
+const char *orchlua_set_url(struct template *template)
 {
   char *scheme = NULL;
-  CURLU *url = template->url;
-  CURLUcode code = orchlua_curl()->url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+  if (orchlua_curl() == NULL) return "it needs libcurl (libcurl.so.4), which cannot be loaded here";
+  CURLU *url = template->url = orchlua_curl()->url();
+  if (url == NULL) return "not enough memory";
+  CURLUcode code = orchlua_curl()->url_set(url, CURLUPART_URL, template->wish.url, CURLU_NON_SUPPORT_SCHEME);
   if (code == CURLUE_OK) code = orchlua_curl()->url_get(url, CURLUPART_SCHEME, &scheme, 0);
   if (code == CURLUE_OK) code = take_part(url, CURLUPART_USER, &template->user);
   if (code == CURLUE_OK) code = take_part(url, CURLUPART_PASSWORD, &template->password);
@@ -73,76 +34,35 @@ static const char *parse_url(struct template *template, const char *text)
   return is_known ? NULL : "only http and https addresses can be asked";
 }
 
-static void free_template(struct template *template)
+void orchlua_unset_url(struct template *template)
 {
+  if (template->url == NULL) return;
   orchlua_curl()->url_cleanup(template->url);
   orchlua_curl()->free(template->user);
   orchlua_curl()->free(template->password);
-  free(template->texts);
-  free(template);
 }
 
-static const char *new_template(const struct wish *wish, struct template **made)
+/* What libcurl hands over ---------------------------------------------------------- */
+
+static size_t on_header(char *line, size_t unit, size_t count, void *data)
 {
-  struct template *template = *made = calloc(1, sizeof *template);
-  if (template == NULL) return "not enough memory";
-  template->url = orchlua_curl()->url();
-  const char *problem = template->url != NULL && copy_wish(template, wish) ? parse_url(template, wish->url) : "not enough memory";
-  if (problem != NULL) free_template(template);
-  return problem;
+  size_t size = unit * count;
+  return orchlua_request_line(data, (struct bytes){ line, size }) ? size : 0;
 }
 
-static struct template *find_template(const struct pool *pool, const struct wish *wish)
+static size_t on_body(char *piece, size_t unit, size_t count, void *data)
 {
-  struct template *template = pool->templates;
-  while (template != NULL && !fits(template, wish)) template = template->next;
-  return template;
-}
-
-const char *orchlua_take_template(struct pool *pool, struct request *request, const struct wish *wish)
-{
-  struct template *template = find_template(pool, wish);
-  if (template == NULL) {
-    const char *problem = new_template(wish, &template);
-    if (problem != NULL) return problem;
-    template->next = pool->templates;
-    pool->templates = template;
-  }
-  template->uses++;
-  request->template = template;
-  return NULL;
-}
-
-/* One use of a template less: the last one frees it. */
-static void leave(struct pool *pool, struct template *template)
-{
-  if (--template->uses > 0) return;
-  struct template **place = &pool->templates;
-  while (*place != template) place = &(*place)->next;
-  *place = template->next;
-  free_template(template);
-}
-
-void orchlua_leave_template(struct pool *pool, struct request *request)
-{
-  if (request->template != NULL) leave(pool, request->template);
-  request->template = NULL;
+  struct request *request = data;
+  size_t size = unit * count;
+  if (request->paused) return CURL_WRITEFUNC_PAUSE;
+  return orchlua_request_piece(request, (struct bytes){ piece, size }) ? size : 0;
 }
 
 /* Setting a handle up ----------------------------------------------------------- */
 
-/* A body belongs to what creates and changes. */
-static bool has_body(const struct wish *wish)
-{
-  static const char *const with_body[] = { "POST", "PUT", "PATCH" };
-  bool found = wish->body != NULL;
-  for (size_t i = 0; i < sizeof with_body / sizeof *with_body; i++) found = found || strcmp(wish->method, with_body[i]) == 0;
-  return found;
-}
-
 static CURLcode set_method(CURL *curl, const struct wish *wish)
 {
-  bool posts = has_body(wish);
+  bool posts = orchlua_has_body(wish);
   if (posts) {
     orchlua_curl()->easy_setopt(curl, CURLOPT_POST, 1L);
   } else if (strcmp(wish->method, "HEAD") == 0) {
@@ -156,16 +76,16 @@ static CURLcode set_method(CURL *curl, const struct wish *wish)
 static curl_socket_t on_open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
   (void)purpose;
-  struct request *request = data;
+  struct trouble *trouble = data;
   int file = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  request->no_socket = file < 0 ? errno : 0;
+  trouble->no_socket = file < 0 ? errno : 0;
   return file;
 }
 
 static CURLcode set_protocol(CURL *curl, bool is_secure)
 {
-  orchlua_curl()->easy_setopt(curl, CURLOPT_HEADERFUNCTION, orchlua_on_header);
-  orchlua_curl()->easy_setopt(curl, CURLOPT_WRITEFUNCTION, orchlua_on_body);
+  orchlua_curl()->easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+  orchlua_curl()->easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
   orchlua_curl()->easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
   orchlua_curl()->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   orchlua_curl()->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -188,7 +108,7 @@ static CURLcode set_text(CURL *curl, CURLoption option, const char *text)
 static CURLcode set_options(CURL *curl, const struct template *template)
 {
   const struct wish *wish = &template->wish;
-  orchlua_curl()->easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, wish->connect_timeout);
+  orchlua_curl()->easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)wish->connect_timeout);
   if (wish->follow > 0) {
     orchlua_curl()->easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     orchlua_curl()->easy_setopt(curl, CURLOPT_MAXREDIRS, wish->follow > 100 ? 100L : (long)wish->follow);
@@ -204,23 +124,29 @@ static CURLcode set_options(CURL *curl, const struct template *template)
   return code;
 }
 
+static void clean_up(struct easy easy)
+{
+  orchlua_curl()->easy_cleanup(easy.curl);
+  free(easy.trouble);
+}
+
 static bool new_easy(struct easy *easy, struct template *template)
 {
-  CURL *curl = orchlua_curl()->easy_init();
-  if (curl == NULL) return false;
-  if (set_options(curl, template) != CURLE_OK) {
-    orchlua_curl()->easy_cleanup(curl);
+  *easy = (struct easy){ orchlua_curl()->easy_init(), template, calloc(1, sizeof *easy->trouble) };
+  if (easy->curl == NULL || easy->trouble == NULL || set_options(easy->curl, template) != CURLE_OK) {
+    clean_up(*easy);
     return false;
   }
+  orchlua_curl()->easy_setopt(easy->curl, CURLOPT_ERRORBUFFER, easy->trouble->detail);
+  orchlua_curl()->easy_setopt(easy->curl, CURLOPT_OPENSOCKETDATA, easy->trouble);
   template->uses++;
-  *easy = (struct easy){ curl, template };
   return true;
 }
 
 static void free_easy(struct pool *pool, struct easy easy)
 {
-  orchlua_curl()->easy_cleanup(easy.curl);
-  leave(pool, easy.template);
+  clean_up(easy);
+  orchlua_leave_template(pool, easy.template);
 }
 
 /* The pool ----------------------------------------------------------------------- */
@@ -240,47 +166,81 @@ static bool take_idle(struct pool *pool, struct easy *easy, const struct templat
 static void set_request(struct request *request)
 {
   CURL *curl = request->easy.curl;
+  *request->easy.trouble = (struct trouble){ 0 };
   orchlua_curl()->easy_setopt(curl, CURLOPT_PRIVATE, request);
-  orchlua_curl()->easy_setopt(curl, CURLOPT_ERRORBUFFER, request->detail);
   orchlua_curl()->easy_setopt(curl, CURLOPT_HEADERDATA, request);
   orchlua_curl()->easy_setopt(curl, CURLOPT_WRITEDATA, request);
-  orchlua_curl()->easy_setopt(curl, CURLOPT_OPENSOCKETDATA, request);
-  orchlua_curl()->easy_setopt(curl, CURLOPT_HTTPHEADER, request->lines);
-  if (!has_body(&request->template->wish)) return;
+  orchlua_curl()->easy_setopt(curl, CURLOPT_HTTPHEADER, request->slist);
+  if (!orchlua_has_body(&request->template->wish)) return;
   orchlua_curl()->easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->sent_size);
   orchlua_curl()->easy_setopt(curl, CURLOPT_POSTFIELDS, request->sent != NULL ? request->sent : "");
 }
 
+static bool add_line(struct request *request, const char *line)
+{
+  struct curl_slist *slist = orchlua_curl()->slist_append(request->slist, line);
+  if (slist != NULL) request->slist = slist;
+  return slist != NULL;
+}
+
+/* Adds the header lines as libcurl takes them: an empty one has a semicolon. The line ends are overwritten. */
+static bool take_lines(struct request *request)
+{
+  char *line = request->lines.data, *end = line + request->lines.size;
+  while (line < end) {
+    char *next = memchr(line, '\n', (size_t)(end - line));
+    char *colon = memchr(line, ':', (size_t)(end - line));
+    next[-1] = '\0'; /* the line's CR */
+    if (colon == next - 2) *colon = ';';
+    if (!add_line(request, line)) return false;
+    line = next + 1;
+  }
+  return true;
+}
+
+/* All headers of a request, and what keeps libcurl from adding more. */
+static bool set_lines(struct request *request)
+{
+  bool has_type = (request->named & HAS_TYPE) != 0;
+  return take_lines(request) && add_line(request, "Expect:") && (has_type || add_line(request, "Content-Type:"));
+}
+
 bool orchlua_take_easy(struct pool *pool, struct request *request)
 {
-  if (!take_idle(pool, &request->easy, request->template) && !new_easy(&request->easy, request->template)) return false;
-  set_request(request);
-  return true;
+  struct template *template = request->template;
+  if (set_lines(request) && (take_idle(pool, &request->easy, template) || new_easy(&request->easy, template))) {
+    set_request(request);
+    return true;
+  }
+  orchlua_curl()->slist_free_all(request->slist);
+  request->slist = NULL;
+  return false;
 }
 
 /* Puts it into the pool, in the place of another when that is full. */
 static void keep(struct pool *pool, struct easy easy)
 {
-  if (pool->count < POOL_SIZE) {
+  if (pool->count < EASY_KEPT) {
     pool->idle[pool->count++] = easy;
     return;
   }
   free_easy(pool, pool->idle[pool->next]);
   pool->idle[pool->next] = easy;
-  pool->next = (pool->next + 1) % POOL_SIZE;
+  pool->next = (pool->next + 1) % EASY_KEPT;
 }
 
 void orchlua_give_easy(struct pool *pool, struct request *request, bool is_sound)
 {
   struct easy easy = request->easy;
-  request->easy = (struct easy){ NULL, NULL };
-  orchlua_curl()->easy_setopt(easy.curl, CURLOPT_ERRORBUFFER, NULL);
+  request->easy = (struct easy){ 0 };
   orchlua_curl()->easy_setopt(easy.curl, CURLOPT_HTTPHEADER, NULL);
+  orchlua_curl()->slist_free_all(request->slist);
+  request->slist = NULL;
   if (is_sound) keep(pool, easy);
   else free_easy(pool, easy);
 }
 
-void orchlua_clear_pool(struct pool *pool)
+void orchlua_clear_easy(struct pool *pool)
 {
   while (pool->count > 0) free_easy(pool, pool->idle[--pool->count]);
 }

@@ -29,27 +29,6 @@ static const struct kind *const kinds[] = {
   &orchlua_timer, &orchlua_signal, &orchlua_watch, &orchlua_process, &orchlua_request, &orchlua_database
 };
 
-/* Buffers ---------------------------------------------------------------- */
-
-bool orchlua_reserve(struct buffer *buffer, size_t room)
-{
-  if (room <= buffer->capacity - buffer->size) return true;
-  if (room > SIZE_MAX / 4 || buffer->size > SIZE_MAX / 4) return false;
-  size_t capacity = buffer->capacity < 4096 ? 4096 : buffer->capacity * 2;
-  if (capacity < buffer->size + room) capacity = buffer->size + room;
-  char *data = realloc(buffer->data, capacity);
-  if (data == NULL) return false;
-  buffer->data = data;
-  buffer->capacity = capacity;
-  return true;
-}
-
-void orchlua_release(struct buffer *buffer)
-{
-  free(buffer->data);
-  *buffer = (struct buffer) { 0 };
-}
-
 /* Arguments and results --------------------------------------------------- */
 
 int orchlua_failure(lua_State *L, const char *type, const char *format, ...)

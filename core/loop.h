@@ -5,6 +5,7 @@
 #ifndef ORCHLUA_LOOP_H
 #define ORCHLUA_LOOP_H
 
+#include "buffer.h"
 #include "core.h"
 
 #include <stdint.h>
@@ -52,7 +53,7 @@ struct loop {
   struct handle_list handles;  /* the open ones */
   struct handle_queue ready;   /* those with something to do in Lua */
   struct child_list children;  /* processes not reaped yet, with or without a handle */
-  struct web *web;             /* libcurl's side, NULL before the first request */
+  struct web *web;             /* HTTP, NULL before the first request */
   uint64_t now;                /* in ms, as of the last turn */
   lua_Integer first, last;     /* what is deferred, in its table */
   size_t count;                /* of open handles */
@@ -61,16 +62,6 @@ struct loop {
   bool turning;
   bool failed; /* an error is kept, to be raised by the turn */
 };
-
-/* A string that grows. All zero, it is an empty one. */
-struct buffer {
-  char *data;
-  size_t size, capacity;
-};
-
-/* Makes room for `room` more bytes. False when there is no memory. */
-bool orchlua_reserve(struct buffer *buffer, size_t room);
-void orchlua_release(struct buffer *buffer);
 
 /* The open loop at index 1; raises when it is closed. */
 struct loop *orchlua_check_loop(lua_State *L);
@@ -122,7 +113,7 @@ const char *orchlua_signal_name(int number);
 /* Signals every process group at once and lets nobody wait for them. */
 void orchlua_kill_children(struct loop *loop);
 
-/* Frees libcurl's side. Every request has ended. */
+/* Closes the connections of HTTP. Every request has ended. */
 void orchlua_close_web(struct loop *loop);
 
 extern const struct kind orchlua_timer, orchlua_signal, orchlua_process, orchlua_request, orchlua_watch, orchlua_database;

@@ -1,223 +1,11 @@
-/* How libcurl and libuv work together: libcurl's multi interface tells which sockets and which time it waits for, libuv waits for them.
- * The more connections a multi handle has, the longer libcurl looks for one: so requests are spread over lanes, each with a
- * multi handle and connections of its own. A request goes into the first lane with room: few requests share few connections. */
+/* What HTTP has in one loop: which requests are started when, and by which of the two that carry them. */
 #include "web.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum {
-  STARTS = 16,       /* requests that are started in a turn: a fast server needs few connections for many */
-  LANE = 64,         /* requests at a time */
-  CONNECTIONS = 256, /* of a lane, those kept open for further requests among them */
-  KEPT_LANES = 16    /* also when nothing is asked in them */
-};
-
-struct lane {
-  struct web *web;
-  CURLM *multi;
-  uv_timer_t timer;
-  size_t active; /* requests that were started here */
-  bool failed;   /* there was no memory to watch a socket */
-  struct lane *next;
-};
-
-/* What libcurl has in one loop. */
-struct web {
-  struct loop *loop;
-  uv_idle_t *starter; /* once in a turn of libuv, while requests wait to be started */
-  struct request *first, *last; /* those requests */
-  struct lane *lanes;
-  struct pool pool;
-};
-
-/* A socket that libcurl waits for. */
-struct watch {
-  uv_poll_t poll;
-  struct lane *lane;
-  curl_socket_t socket;
-};
-
-/* Requests that are over --------------------------------------------------------- */
-
-static void finish_requests(struct lane *lane)
-{
-  CURLMsg *message;
-  int left;
-  while ((message = orchlua_curl()->multi_info_read(lane->multi, &left)) != NULL) {
-    struct request *request = NULL;
-    if (message->msg != CURLMSG_DONE) continue;
-    CURLcode code = message->data.result;
-    orchlua_curl()->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
-    orchlua_request_over(request, code);
-    orchlua_web_end(request);
-    orchlua_request_wake(request, WANT_WHOLE);
-  }
-}
-
-static void fail_request(struct request *request)
-{
-  request->no_memory = true;
-  orchlua_request_over(request, CURLE_OUT_OF_MEMORY);
-  orchlua_web_end(request);
-  orchlua_request_wake(request, WANT_WHOLE);
-}
-
-/* Fails every request of a lane. */
-static void fail_requests(struct lane *lane)
-{
-  struct handle *handle;
-  lane->failed = false;
-  LIST_FOREACH(handle, &lane->web->loop->handles, entry) {
-    struct request *request = (struct request *)handle;
-    if (handle->kind == &orchlua_request && request->lane == lane) fail_request(request);
-  }
-}
-
-/* Sockets and time --------------------------------------------------------------- */
-
-static void free_watch(uv_handle_t *handle) { free(handle->data); }
-
-static void close_surplus(struct web *web);
-
-/* Where libcurl, or we for it, had no memory, nobody knows which requests still go on. The lane may be gone afterwards. */
-static void act(struct lane *lane, curl_socket_t file, int events)
-{
-  int running;
-  CURLMcode code = orchlua_curl()->multi_socket_action(lane->multi, file, events, &running);
-  finish_requests(lane);
-  if (code != CURLM_OK || lane->failed) fail_requests(lane);
-  if (lane->active == 0) close_surplus(lane->web);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-  struct watch *watch = poll->data;
-  int flags = 0;
-  if (status < 0) flags |= CURL_CSELECT_ERR;
-  if ((events & UV_READABLE) != 0) flags |= CURL_CSELECT_IN;
-  if ((events & UV_WRITABLE) != 0) flags |= CURL_CSELECT_OUT;
-  act(watch->lane, watch->socket, flags);
-}
-
-static struct watch *new_watch(struct lane *lane, curl_socket_t file)
-{
-  struct watch *watch = malloc(sizeof *watch);
-  if (watch == NULL) return NULL;
-  watch->lane = lane;
-  watch->socket = file;
-  if (uv_poll_init_socket(&lane->web->loop->uv, &watch->poll, file) != 0) {
-    free(watch);
-    return NULL;
-  }
-  watch->poll.data = watch;
-  if (orchlua_curl()->multi_assign(lane->multi, file, watch) == CURLM_OK) return watch;
-  uv_close((uv_handle_t *)&watch->poll, free_watch);
-  return NULL;
-}
-
-static void on_time(uv_timer_t *timer) { act(timer->data, CURL_SOCKET_TIMEOUT, 0); }
-
-/* A socket cannot be watched. An error given to libcurl would end its whole multi handle
- * for ever, so that the requests are failed by the next `act` instead. */
-static int not_watched(struct lane *lane)
-{
-  lane->failed = true;
-  uv_timer_start(&lane->timer, on_time, 0, 0);
-  return 0;
-}
-
-/* libcurl tells what it waits for at a socket. */
-static int on_socket(CURL *easy, curl_socket_t file, int what, void *data, void *known)
-{
-  (void)easy;
-  struct lane *lane = data;
-  struct watch *watch = known;
-  if (what == CURL_POLL_REMOVE) {
-    if (watch != NULL) uv_close((uv_handle_t *)&watch->poll, free_watch);
-    orchlua_curl()->multi_assign(lane->multi, file, NULL);
-    return 0;
-  }
-  if (watch == NULL) watch = new_watch(lane, file);
-  if (watch == NULL) return not_watched(lane);
-  int events = 0;
-  if (what != CURL_POLL_IN) events |= UV_WRITABLE;
-  if (what != CURL_POLL_OUT) events |= UV_READABLE;
-  return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : not_watched(lane);
-}
-
-/* libcurl tells how long it waits at most. It must not be called back from here. */
-static int on_timer_change(CURLM *multi, long milliseconds, void *data)
-{
-  (void)multi;
-  struct lane *lane = data;
-  if (milliseconds < 0) {
-    uv_timer_stop(&lane->timer);
-    return 0;
-  }
-  uv_update_time(&lane->web->loop->uv);
-  uv_timer_start(&lane->timer, on_time, (uint64_t)milliseconds, 0);
-  return 0;
-}
-
-/* Lanes ---------------------------------------------------------------------------- */
-
-static struct lane *new_lane(struct web *web)
-{
-  struct lane *lane = calloc(1, sizeof *lane);
-  if (lane == NULL) return NULL;
-  lane->multi = orchlua_curl()->multi_init();
-  if (lane->multi == NULL) {
-    free(lane);
-    return NULL;
-  }
-  lane->web = web;
-  uv_timer_init(&web->loop->uv, &lane->timer);
-  lane->timer.data = lane;
-  orchlua_curl()->multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-  orchlua_curl()->multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
-  orchlua_curl()->multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
-  orchlua_curl()->multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
-  orchlua_curl()->multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
-  orchlua_curl()->multi_setopt(lane->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)LANE);
-  return lane;
-}
-
-static void free_lane(uv_handle_t *timer) { free(timer->data); }
-
-static void close_lane(struct lane *lane)
-{
-  orchlua_curl()->multi_cleanup(lane->multi);
-  uv_close((uv_handle_t *)&lane->timer, free_lane);
-}
-
-/* Closes lanes that nothing is asked in any more, and with them their connections, but for the first ones. */
-static void close_surplus(struct web *web)
-{
-  struct lane **place = &web->lanes;
-  for (size_t i = 0; *place != NULL; i++) {
-    struct lane *lane = *place;
-    if (i < KEPT_LANES || lane->active > 0) {
-      place = &lane->next;
-    } else {
-      *place = lane->next;
-      close_lane(lane);
-    }
-  }
-}
-
-/* The first lane with room; NULL when there is no memory for another. */
-static struct lane *find_lane(struct web *web)
-{
-  struct lane **place = &web->lanes;
-  while (*place != NULL && (*place)->active == LANE) place = &(*place)->next;
-  if (*place == NULL) *place = new_lane(web);
-  return *place;
-}
-
-/* The web of a loop ------------------------------------------------------------------ */
+enum { STARTS = 16 }; /* requests that are started in a turn: a fast server needs few connections for many */
 
 /* Once in a process. A thread of libcurl's that looks a name up may outlive its
  * loop, so this library and what it needs stay loaded. */
@@ -229,23 +17,29 @@ static void stay_loaded(void)
 
 static void free_uv(uv_handle_t *handle) { free(handle); }
 
-struct pool *orchlua_web_pool(struct loop *loop)
+static struct web *new_web(struct loop *loop)
 {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  if (loop->web != NULL) return &loop->web->pool;
-  pthread_once(&once, stay_loaded);
   struct web *web = calloc(1, sizeof *web);
   if (web == NULL) return NULL;
   web->starter = malloc(sizeof *web->starter);
-  if (web->starter == NULL) {
+  web->plain = web->starter != NULL ? orchlua_new_plain(loop) : NULL;
+  if (web->plain == NULL) {
+    free(web->starter);
     free(web);
     return NULL;
   }
   uv_idle_init(&loop->uv, web->starter);
   web->starter->data = web;
   web->loop = loop;
-  loop->web = web;
-  return &web->pool;
+  return web;
+}
+
+struct web *orchlua_web(struct loop *loop)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (loop->web != NULL) return loop->web;
+  pthread_once(&once, stay_loaded);
+  return loop->web = new_web(loop);
 }
 
 void orchlua_close_web(struct loop *loop)
@@ -253,11 +47,10 @@ void orchlua_close_web(struct loop *loop)
   struct web *web = loop->web;
   if (web == NULL) return;
   loop->web = NULL;
-  orchlua_clear_pool(&web->pool);
-  for (struct lane *lane = web->lanes, *next; lane != NULL; lane = next) {
-    next = lane->next;
-    close_lane(lane);
-  }
+  orchlua_clear_easy(&web->pool);
+  orchlua_clear_templates(&web->pool);
+  orchlua_close_lanes(web);
+  orchlua_close_plain(web->plain);
   uv_close((uv_handle_t *)web->starter, free_uv);
   free(web);
 }
@@ -285,16 +78,10 @@ static void remove_waiting(struct web *web, struct request *request)
 
 static void start(struct web *web, struct request *request)
 {
-  struct lane *lane = find_lane(web);
   remove_waiting(web, request);
-  if (lane == NULL || !orchlua_take_easy(&web->pool, request)) {
-    fail_request(request);
-    return;
-  }
   request->state = GOES;
-  request->lane = lane;
-  lane->active++;
-  if (orchlua_curl()->multi_add_handle(lane->multi, request->easy.curl) != CURLM_OK) fail_request(request);
+  if (request->template->server != NULL) orchlua_plain_start(web->plain, request);
+  else orchlua_lane_start(web, request);
 }
 
 /* Starts the next requests: a bounded number of them, so that those which are answered soon leave their
@@ -314,23 +101,19 @@ void orchlua_web_start(struct request *request)
   append_waiting(web, request);
 }
 
-/* Takes the request's handle away from libcurl. */
-static void stop(struct web *web, struct request *request)
-{
-  struct lane *lane = request->lane;
-  request->lane = NULL;
-  lane->active--;
-  orchlua_curl()->multi_remove_handle(lane->multi, request->easy.curl);
-  orchlua_give_easy(&web->pool, request, request->is_over && request->code == CURLE_OK);
-}
-
 void orchlua_web_end(struct request *request)
 {
   struct web *web = request->handle.loop->web;
   if (request->state == WAITS) remove_waiting(web, request);
-  if (request->state == GOES) stop(web, request);
-  if (web != NULL) orchlua_leave_template(&web->pool, request);
+  if (request->connection != NULL) orchlua_plain_stop(request);
+  if (request->lane != NULL) orchlua_lane_stop(web, request);
   request->state = ENDED;
-  orchlua_curl()->slist_free_all(request->lines);
-  request->lines = NULL;
+}
+
+void orchlua_web_go_on(struct request *request)
+{
+  if (!request->paused) return;
+  request->paused = false;
+  if (request->connection != NULL) orchlua_plain_go_on(request);
+  if (request->lane != NULL) orchlua_lane_go_on(request);
 }

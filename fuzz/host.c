@@ -10,6 +10,7 @@
 #include <string.h>
 
 int luaopen_orchlua_core(lua_State *L);
+int luaopen_answer(lua_State *L); /* spec/support/answer.c */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -95,6 +96,8 @@ static lua_State *new_state(const char *target)
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, luaopen_orchlua_core);
   lua_setfield(L, -2, "orchlua.core");
+  lua_pushcfunction(L, luaopen_answer);
+  lua_setfield(L, -2, "spec.support.answer");
   lua_getglobal(L, "package");
   lua_pushstring(L, PATH);
   lua_getfield(L, -2, "path");

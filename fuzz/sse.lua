@@ -2,21 +2,7 @@
 -- of the pieces that the rest comes in; however it is cut, the same lines and events come.
 
 local lines = require "orchlua.agents.models.lines"
-
-local HEAD = 4
-
--- The pieces of a text. Sizes are taken modulo 16, so that a digit is itself; 0 is an
--- empty piece, with one byte behind it.
-local function cut(text, head)
-  local pieces, at, count = {}, 1, 0
-  while at <= #text do
-    local size = head:byte(count % HEAD + 1) % 16
-    if size == 0 then pieces[#pieces + 1], size = "", 1 end
-    pieces[#pieces + 1] = text:sub(at, at + size - 1)
-    at, count = at + size, count + 1
-  end
-  return pieces
-end
+local cuts = require "spec.support.pieces"
 
 local function read(make, pieces)
   local found = {}
@@ -33,8 +19,8 @@ local function simple_lines(text)
 end
 
 return function(bytes)
-  local text = bytes:sub(HEAD + 1)
-  local pieces = cut(text, bytes)
+  local text = bytes:sub(cuts.HEAD + 1)
+  local pieces = cuts.cut(text, bytes)
   assert(table.concat(pieces) == text)
   assert(read(lines.reader, { text }) == simple_lines(text), "lines of the whole text")
   assert(read(lines.reader, pieces) == simple_lines(text), "lines of the pieces")

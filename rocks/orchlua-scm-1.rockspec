@@ -30,7 +30,9 @@ build = {
     ["orchlua.core"] = {
       sources = {
         -- sources: written by `make rockspec`
+        "core/answer.c",
         "core/batch.c",
+        "core/buffer.c",
         "core/convert.c",
         "core/core.c",
         "core/curl.c",
@@ -39,13 +41,16 @@ build = {
         "core/easy.c",
         "core/http.c",
         "core/json.c",
+        "core/lane.c",
         "core/log.c",
         "core/loop.c",
         "core/memory.c",
         "core/merge.c",
+        "core/plain.c",
         "core/process.c",
         "core/signal.c",
         "core/snapshot.c",
+        "core/template.c",
         "core/terminal.c",
         "core/timer.c",
         "core/value.c",

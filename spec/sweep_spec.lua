@@ -10,7 +10,7 @@ local peer = require "spec.support.peer"
 local EVERY = tonumber(os.getenv "ORCHLUA_SWEEP")
 
 -- About how many allocations each workload makes: a sample has some forty of them.
-local workloads = { load = 44000, json = 2300, snapshot = 3600, run = 3800, durable = 8700, exec = 1000, http = 1000 }
+local workloads = { load = 44000, json = 2300, snapshot = 3600, run = 3800, durable = 8700, exec = 1000, http = 1000, libcurl = 1000 }
 local SAMPLE = 40
 
 local function shell(text)

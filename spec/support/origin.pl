@@ -7,6 +7,10 @@
 #   /pieces/N/S      N chunks, "1" to "N", S seconds apart
 #   /slow/S          the head after S seconds
 #   /close           an answer that ends its connection
+#   /leave           an answer, then the end of the connection without a word
+#   /first           an answer on a new connection; on a used one the end of it
+#   /early           an answer before the body has been read
+#   /say/HEX         these bytes; "-" is a short pause
 #   /interim         two interim answers first, and headers that come twice
 #   /trailer         a trailer after the body
 #   /redirect/N      to /redirect/N-1, and in the end to /echo
@@ -28,6 +32,7 @@ print $server->sockport, " $$\n";
 close STDOUT;
 
 my $connection = 0;
+my $requests = 0;
 my $client;
 
 sub pause { select undef, undef, undef, shift }
@@ -58,6 +63,13 @@ my @answers = (
   }],
   [qr{^/slow/([\d.]+)$}, sub { pause($1); whole(200, 'late') }],
   [qr{^/close$}, sub { whole(200, 'last', 'Connection: close'); 0 }],
+  [qr{^/leave$}, sub { whole(200, 'left'); 0 }],
+  [qr{^/first$}, sub { $requests > 1 ? 0 : whole(200, 'first') }],
+  [qr{^/early$}, sub { 1 }],
+  [qr{^/say/([0-9a-f-]+)$}, sub {
+    for (split /-/, $1) { print $client pack 'H*', $_; pause(0.02) }
+    1;
+  }],
   [qr{^/interim$}, sub {
     print $client "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\nHTTP/1.1 103 Hints\r\nLink: early\r\n\r\n";
     whole(200, 'ok', 'X-Twice: one', 'x-TWICE:two  ', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'X-Empty:');
@@ -100,6 +112,8 @@ sub serve {
   while (defined(my $line = <$client>)) {
     my ($headers, $length, $body) = ('', 0, '');
     $line =~ s/\r\n$//;
+    $requests++;
+    whole(200, 'early') if $line =~ m{ /early };
     while (defined(my $header = <$client>) ) {
       $header =~ s/\r\n$//;
       last if $header eq '';
