@@ -198,6 +198,15 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.matches("^orchlua %d", command.run("--version", folder).out)
     assert.equal(2, command.run("", folder).status)
   end)
+
+  it("says which command a misspelt word was meant to be, unless a file is called so", function()
+    local out = command.run("chekc x.dsl", folder)
+    assert.equal(2, out.status)
+    assert.matches("^orchlua: unknown command `chekc`; did you mean `check`%?\n", out.err)
+    assert.matches("cannot read other", command.run("other", folder).err)
+    command.shell("echo 'RETURN 1' >chekc", folder)
+    assert.equal("1\n", command.run("chekc --quiet", folder).out)
+  end)
 end)
 
 describe("orchlua FILE.md", function()

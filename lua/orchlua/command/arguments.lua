@@ -2,6 +2,8 @@
 -- the checks of values are here.
 
 local argparse = require "argparse"
+local lfs = require "lfs"
+local nearest = require "orchlua.nearest"
 
 local M = {}
 
@@ -188,8 +190,14 @@ local function parser(only)
   return main
 end
 
-local known = { ["--help"] = true, ["-h"] = true, ["--version"] = true }
-for _, entry in ipairs(COMMANDS) do known[entry[1]] = true end
+local known, names = { ["--help"] = true, ["-h"] = true, ["--version"] = true }, {}
+for i, entry in ipairs(COMMANDS) do known[entry[1]], names[i] = true, entry[1] end
+
+-- The command that a first word was meant to be, when it is none and no file either.
+local function misspelt(word)
+  if known[word] or not word:find "^%a+$" or lfs.attributes(word) then return nil end
+  return nearest.hint(word, names)
+end
 
 -- `orchlua FILE …` is `orchlua run FILE …`.
 local function with_command(argv)
@@ -207,6 +215,8 @@ function M.parse(argv)
   if #argv == 0 then return nil, parser():get_help(), 2 end
   if argv[1] == "--help" or argv[1] == "-h" then return nil, parser():get_help() .. "\n\n" .. RUN_EXAMPLES, 0 end
   if argv[1] == "--version" then return nil, VERSION, 0 end
+  local hint = misspelt(argv[1])
+  if hint then return nil, ("orchlua: unknown command `%s`; %s\n`orchlua --help` tells more."):format(argv[1], hint), 2 end
   local words = with_command(argv)
   local main = parser(words[1])
   for i = 2, #words do
