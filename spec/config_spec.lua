@@ -239,6 +239,11 @@ describe("checking a configuration", function()
     end
   end)
 
+  it("refuses an event's name that no event can have", function()
+    assert.equal("events.restart: an event's name has a colon, as `ops:restart` has; no event is ever called `restart`", problems_of { events = { restart = nothing } })
+    checked { events = { ["*"] = nothing, ["ops*"] = nothing, ["a:b:c"] = nothing } }
+  end)
+
   it("reports an agent that has a problem of its own only once", function()
     assert.equal("agents.a: expected a function or a table, got 1", problems_of { agents = { a = 1 }, events = { ["x:y"] = { agent = "a" } } })
   end)

@@ -271,6 +271,8 @@ local function check_events(problems, given, config)
   return problems:named("events", given, function(path, name, entry)
     if globs.match(BUILT_IN_EVENTS, name) then
       return problems:add(path, ("`%s` is built in and cannot be replaced"):format(name))
+    elseif not name:find "[:*]" then
+      return problems:add(path, ("an event's name has a colon, as `ops:%s` has; no event is ever called `%s`"):format(name, name))
     end
     local normal = check(path, name, entry)
     if normal and normal.agent and globs.match(config.agents, normal.agent) == nil then
