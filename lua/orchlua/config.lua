@@ -440,15 +440,22 @@ function M.allows_event(config, name) return allows(config, "events", name) end
 ---@return boolean allowed, string? rule
 function M.allows_agent(config, agent_id) return allows(config, "agents", agent_id) end
 
+local function profiles(config)
+  local policy = config.policy
+  while policy.outer do policy = policy.outer end
+  return policy.profiles or {}
+end
+
 --- A profile of the configuration's policy.
 ---@param config { policy: orchlua.Config.Policy }
 ---@param name? string
 ---@return { events?: string[], agents?: string[] }?
-function M.profile(config, name)
-  local policy = config.policy
-  while policy.outer do policy = policy.outer end
-  return policy.profiles and policy.profiles[name]
-end
+function M.profile(config, name) return profiles(config)[name] end
+
+--- The names of the profiles of the configuration's policy.
+---@param config { policy: orchlua.Config.Policy }
+---@return string[]
+function M.profile_names(config) return sorted_keys(profiles(config)) end
 
 --- The configuration with less allowed: what its own policy and `policy` both allow.
 ---@param config orchlua.Config

@@ -16,6 +16,7 @@ local M = {}
 ---@field first_line? integer
 ---@field indent? integer
 ---@field front? table      a literate file's front matter
+---@field front_lines? table<string, integer>   the lines of its fields
 ---@field path? string      the file, unless it is standard input
 
 local function read_all(path)
@@ -37,22 +38,29 @@ local function usage(message, hint)
   return errors.new("usage", message, { hint = hint })
 end
 
-local function from_literate(path, text, selector)
-  local literate = orchlua.literate.programs(text, path)
-  if literate.diagnostics and #literate.diagnostics > 0 then
-    return nil, usage(("%s: %s"):format(path, literate.diagnostics[1].message))
-  end
+-- A literate file with programs, or what is wrong with it.
+local function literate_of(path, text)
+  local literate = orchlua.literate.programs(text)
+  local wrong = literate.diagnostics[1]
+  if wrong then return nil, errors.new("usage", wrong.message, { file = path, line = wrong.line }) end
   if #literate.programs == 0 then return nil, usage(path .. " has no program: no block is labelled `dsl` or begins with `##`") end
-  local chosen, message
-  if selector or #literate.programs > 1 then
-    chosen, message = orchlua.literate.find(literate.programs, selector or "")
-    if not selector then message = M.list(path, literate.programs) end
-  else
-    chosen = literate.programs[1]
-  end
-  if not chosen then return nil, usage(message) end
-  return { text = chosen.text, name = path, path = path, folder = M.folder(path), first_line = chosen.first_line, indent = chosen.indent,
-    front = literate.front, title = chosen.title }
+  return literate
+end
+
+local function chosen_of(literate, path, found)
+  return { text = found.text, name = path, path = path, folder = M.folder(path), first_line = found.first_line, indent = found.indent,
+    front = literate.front, front_lines = literate.front_lines, title = found.title }
+end
+
+local function from_literate(path, text, selector)
+  local literate, err = literate_of(path, text)
+  if not literate then return nil, err end
+  local programs = literate.programs
+  if not selector and #programs > 1 then return nil, usage(M.list(path, programs)) end
+  local found, message = programs[1], nil
+  if selector then found, message = orchlua.literate.find(programs, selector) end
+  if not found then return nil, usage(message) end
+  return chosen_of(literate, path, found)
 end
 
 --- The list of a literate file's programs, for choosing one.
@@ -74,6 +82,23 @@ function M.choose(target)
   if not text then return nil, usage("cannot read " .. message) end
   if path:find "%.md$" then return from_literate(path, text, selector) end
   return { text = text, name = path == "-" and "stdin" or path, path = path ~= "-" and path or nil, folder = path == "-" and "." or M.folder(path) }
+end
+
+--- Finds all programs of a file: one, or each of a literate one.
+---@param target string   as `choose` takes it
+---@return orchlua.Chosen[]? list, orchlua.Error? err
+function M.choose_all(target)
+  if not target:find "%.md$" then
+    local chosen, err = M.choose(target)
+    return chosen and { chosen }, err
+  end
+  local text, message = read_all(target)
+  if not text then return nil, usage("cannot read " .. message) end
+  local literate, err = literate_of(target, text)
+  if not literate then return nil, err end
+  local list = {}
+  for i, found in ipairs(literate.programs) do list[i] = chosen_of(literate, target, found) end
+  return list
 end
 
 --- The configuration for a program.
@@ -106,16 +131,29 @@ local function known(checked, front)
   }
 end
 
+-- What a configuration finds in the front matter; it is the same for all programs of the file.
+local function judged(chosen, checked)
+  local found = policy.judge(checked, chosen.front)
+  for _, diagnostic in ipairs(found) do
+    diagnostic.file, diagnostic.line, diagnostic.column = chosen.name, chosen.front_lines[diagnostic.field], 1
+  end
+  return found
+end
+
 --- Compiles a chosen program under a configuration.
 ---@param edited? boolean   it is to take over a run of another program
 ---@return orchlua.Program? program
----@return table[] diagnostics
+---@return table[] diagnostics   those about a literate file's front matter have its `field`
 function M.compile(chosen, checked, edited)
   local program, found, all = orchlua.compile(chosen.text, {
     name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known(checked, chosen.front), edited = edited,
   })
-  if program then program.folder, program.front = chosen.folder, chosen.front end
-  return program, all or found
+  local diagnostics = judged(chosen, checked)
+  local wrong = M.split(diagnostics)[1]
+  table.move(all or found, 1, #(all or found), #diagnostics + 1, diagnostics)
+  if not program or wrong then return nil, diagnostics end
+  program.folder, program.front = chosen.folder, chosen.front
+  return program, diagnostics
 end
 
 --- Errors and warnings of a compilation, apart.
@@ -148,7 +186,7 @@ function M.compile_file(folder, file, checked)
   local path, wrong = folder .. "/" .. file, wrong_file(folder, file)
   if wrong then return nil, wrong end
   local chosen, err = M.choose(path)
-  if not chosen then return nil, errors.new("event", err.message) end
+  if not chosen then return nil, errors.new("event", err.line and ("%s:%d: %s"):format(err.file, err.line, err.message) or err.message) end
   local compiled, found = M.compile(chosen, checked)
   if compiled then return compiled end
   local first = M.split(found)[1]
