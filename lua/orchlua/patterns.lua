@@ -1,7 +1,7 @@
 -- Pattern libraries: finding them, checking what they are given, and calling one from
 -- another: `patterns.vote(flow, {…})`. A pattern is a Lua module `{name, summary, params, run}`:
 -- one of the configuration's `patterns`, or `orchlua.patterns.NAME` in package.preload (the command that is built
--- has its own there) or on package.path.
+-- has its own there) or on package.path. A program chooses NAME: the command leaves out the current folder.
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
@@ -21,6 +21,13 @@ local M = {}
 
 local PREFIX = "orchlua.patterns."
 
+-- Where libraries are looked for that no configuration names; nil: on package.path.
+local search_path
+
+--- Says where libraries are looked for that no configuration names.
+---@param path string   as package.path
+function M.look_in(path) search_path = path end
+
 -- Finding -----------------------------------------------------------------------------
 
 local function check_shape(pattern, name)
@@ -31,10 +38,10 @@ local function check_shape(pattern, name)
   return pattern
 end
 
--- The folders of package.path that may hold patterns.
+-- The folders that may hold patterns.
 local function folders()
   local found = {}
-  for template in package.path:gmatch "[^;]+" do
+  for template in (search_path or package.path):gmatch "[^;]+" do
     local folder = template:match "^(.*)%?%.lua$"
     if folder then found[#found + 1] = (folder == "" and "./" or folder) .. PREFIX:gsub("%.", "/") end
   end
@@ -66,10 +73,19 @@ function M.names(configured)
   return names
 end
 
-local function load_module(module, name)
-  local ok, pattern = pcall(require, module)
+local function load_module(module, name, load)
+  local ok, pattern = pcall(load or require, module)
   if ok then return check_shape(pattern, name) end
   return nil, errors.new("pattern", ("the pattern `%s` cannot be loaded: %s"):format(name, tostring(pattern)))
+end
+
+-- Loads a library from a file, as `require` would have if it had looked there.
+local function loader(file)
+  return function(module)
+    local pattern = assert(loadfile(file))(module, file)
+    package.loaded[module] = pattern
+    return pattern
+  end
 end
 
 --- Finds a pattern.
@@ -81,8 +97,9 @@ function M.find(name, configured)
   if type(given) == "table" then return check_shape(given, name) end
   if given then return load_module(given, name) end
   local module = PREFIX .. name
-  local known = package.loaded[module] or package.preload[module] or package.searchpath(module, package.path)
-  if known then return load_module(module, name) end
+  if package.loaded[module] or package.preload[module] then return load_module(module, name) end
+  local file = package.searchpath(module, search_path or package.path)
+  if file then return load_module(module, name, loader(file)) end
   return nil, errors.new("pattern", ("there is no pattern `%s`"):format(name), {
     hint = nearest.hint(name, M.names(configured)) or "`orchlua patterns` lists those there are",
   })
