@@ -135,7 +135,7 @@ end
 
 local function signal_options(command)
   command:argument("name", "The signal's name, as in AWAIT … FROM NAME."):argname "NAME"
-  command:argument("value", "Its value: JSON, or else text (default null)."):argname "JSON":args "?"
+  command:argument("value", "Its value: JSON (default null). What begins neither with { nor with [ and is no JSON is text."):argname "JSON":args "?"
 end
 
 local function cancel_options(command)
