@@ -246,6 +246,12 @@ describe("an answer in pieces", function()
     assert.equal("stop", found.ending)
   end)
 
+  it("that is whole needs no end of its body", function()
+    local before = os.time()
+    for _ = 1, 2 do assert.equal("echo: abc", answer("o", "[[open]]abc", ", stream: true, timeout: 5")) end
+    assert.is_true(os.time() - before < 4)
+  end)
+
   it("may have its text in parts, as a whole answer may", function()
     local openai = require "orchlua.agents.models.openai"
     local parts = '[{"type": "text", "text": "a"}, {"type": "image_url"}, null, {"type": "text", "text": 1}, {"type": "text", "text": "b"}]'
