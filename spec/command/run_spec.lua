@@ -224,6 +224,17 @@ describe("orchlua FILE.md", function()
     assert.equal(2, command.run("'two.md#third'", folder).status)
   end)
 
+  it("is called by the heading above a program without a title, after a resume too", function()
+    local file = assert(io.open(folder .. "/one.md", "w"))
+    file:write "# Above\n```dsl\nAWAIT m FROM go\nRETURN 1\n```\n"
+    file:close()
+    local store = " --store " .. folder .. "/s.db"
+    assert.matches("▶ Above\n", command.run("one.md --run-id r --until-parked" .. store, folder).err, 1, true)
+    assert.matches("parked .* Above", command.run("runs" .. store, folder).out)
+    command.run("signal r go" .. store, folder)
+    assert.matches("▶ Above, resumed\n", command.run("resume r" .. store, folder).err, 1, true)
+  end)
+
   it("counts an error's line in the Markdown file", function()
     assert.matches("two%.md:12:8: error: division by zero", command.run("'two.md#second'", folder).err)
   end)

@@ -15,6 +15,7 @@ local M = {}
 ---@field folder string
 ---@field first_line? integer
 ---@field indent? integer
+---@field title? string     its name in a literate file
 ---@field front? table      a literate file's front matter
 ---@field front_lines? table<string, integer>   the lines of its fields
 ---@field path? string      the file, unless it is standard input
@@ -134,6 +135,7 @@ end
 -- What a configuration finds in the front matter; it is the same for all programs of the file.
 local function judged(chosen, checked)
   local found = policy.judge(checked, chosen.front)
+  table.sort(found, function(a, b) return chosen.front_lines[a.field] < chosen.front_lines[b.field] end)
   for _, diagnostic in ipairs(found) do
     diagnostic.file, diagnostic.line, diagnostic.column = chosen.name, chosen.front_lines[diagnostic.field], 1
   end
@@ -152,7 +154,7 @@ function M.compile(chosen, checked, edited)
   local wrong = M.split(diagnostics)[1]
   table.move(all or found, 1, #(all or found), #diagnostics + 1, diagnostics)
   if not program or wrong then return nil, diagnostics end
-  program.folder, program.front = chosen.folder, chosen.front
+  program.folder, program.front, program.title = chosen.folder, chosen.front, program.title or chosen.title
   return program, diagnostics
 end
 
