@@ -203,9 +203,15 @@ RETURN {xs: xs, t: TIMESTAMP()}
     local out = command.run("chekc x.dsl", folder)
     assert.equal(2, out.status)
     assert.matches("^orchlua: unknown command `chekc`; did you mean `check`%?\n", out.err)
-    assert.matches("cannot read other", command.run("other", folder).err)
+    assert.matches("cannot read other: No such file or directory\n  hint: `orchlua --help` lists the commands", command.run("other", folder).err, 1, true)
     command.shell("echo 'RETURN 1' >chekc", folder)
     assert.equal("1\n", command.run("chekc --quiet", folder).out)
+  end)
+
+  it("says what may have been meant by a file that is not there", function()
+    run "RETURN 1\n"
+    assert.matches("hint: did you mean `p.dsl`?", command.run("p", folder).err, 1, true)
+    assert.matches("hint: `#` chooses a program of a .md file", command.run("'p.dsl#1'", folder).err, 1, true)
   end)
 end)
 

@@ -39,6 +39,16 @@ local function usage(message, hint)
   return errors.new("usage", message, { hint = hint })
 end
 
+-- What may have been meant by the name of a file that is not there.
+local function hint_for(target)
+  for _, ending in ipairs { ".dsl", ".md" } do
+    if lfs.attributes(target .. ending) then return ("did you mean `%s%s`?"):format(target, ending) end
+  end
+  local file = target:match "^(.*)#[^/]*$"
+  if file and lfs.attributes(file) then return "`#` chooses a program of a .md file" end
+  if target:find "^%a+$" then return "`orchlua --help` lists the commands" end
+end
+
 -- A literate file with programs, or what is wrong with it.
 local function literate_of(path, text)
   local literate = orchlua.literate.programs(text)
@@ -80,7 +90,7 @@ function M.choose(target)
   local path, selector = target:match "^(.*%.md)#(.*)$"
   path = path or target
   local text, message = read_all(path)
-  if not text then return nil, usage("cannot read " .. message) end
+  if not text then return nil, usage("cannot read " .. message, hint_for(target)) end
   if path:find "%.md$" then return from_literate(path, text, selector) end
   return { text = text, name = path == "-" and "stdin" or path, path = path ~= "-" and path or nil, folder = path == "-" and "." or M.folder(path) }
 end
