@@ -51,6 +51,8 @@ describe("the command that is built", function()
       assert.matches("consensus", r.out)
       assert.is_nil(r.out:find("\nx ", 1, true))
     end
+    local checked = command.shell(("unset LUA_PATH LUA_CPATH; %s check p.dsl; %s check p.dsl --config named.lua"):format(command.path, command.path), folder)
+    assert.matches("p.dsl:1:7: warning: there is no pattern `x`.*1 warning\n0 errors, 0 warnings", checked.out)
     local r = command.shell(("unset LUA_PATH LUA_CPATH; %s p.dsl --quiet --store :memory: --config named.lua"):format(command.path), folder)
     assert.equal("from here\n", r.out, r.err)
     command.remove(folder)

@@ -88,6 +88,28 @@ local function loader(file)
   end
 end
 
+local function unknown(name, configured)
+  return errors.new("pattern", ("there is no pattern `%s`"):format(name), {
+    hint = nearest.hint(name, M.names(configured)) or "`orchlua patterns` lists those there are",
+  })
+end
+
+-- Where a library lies that no configuration names, or true when that is no matter.
+local function place(name)
+  local module = PREFIX .. name
+  if package.loaded[module] or package.preload[module] then return true end
+  return package.searchpath(module, search_path or package.path)
+end
+
+--- Why a pattern will not be found; nil when it is there. Loads nothing.
+---@param name string
+---@param configured? table<string, string|table>
+---@return orchlua.Error?
+function M.missing(name, configured)
+  if configured and configured[name] or place(name) then return nil end
+  return unknown(name, configured)
+end
+
 --- Finds a pattern.
 ---@param name string
 ---@param configured? table<string, string|table>   of the configuration: a module's name, or the pattern itself
@@ -96,13 +118,9 @@ function M.find(name, configured)
   local given = configured and configured[name]
   if type(given) == "table" then return check_shape(given, name) end
   if given then return load_module(given, name) end
-  local module = PREFIX .. name
-  if package.loaded[module] or package.preload[module] then return load_module(module, name) end
-  local file = package.searchpath(module, search_path or package.path)
-  if file then return load_module(module, name, loader(file)) end
-  return nil, errors.new("pattern", ("there is no pattern `%s`"):format(name), {
-    hint = nearest.hint(name, M.names(configured)) or "`orchlua patterns` lists those there are",
-  })
+  local found = place(name)
+  if not found then return nil, unknown(name, configured) end
+  return load_module(PREFIX .. name, name, found ~= true and loader(found) or nil)
 end
 
 -- Parameters ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ local config = require "orchlua.config"
 local errors = require "orchlua.error"
 local lfs = require "lfs"
 local orchlua = require "orchlua"
+local patterns = require "orchlua.patterns"
 local policy = require "orchlua.policy"
 
 local M = {}
@@ -126,17 +127,17 @@ local built_in = { ["completion:async"] = true, ["optimization:async"] = true, [
   ["orchestration:request_termination"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true }
 for _, action in ipairs { "create", "update", "get", "query", "delete" } do built_in["state:entity:" .. action] = true end
 
---- Whether an event is one of the language's own.
-function M.built_in_event(name)
-  return built_in[name] or name:find "^pattern:" ~= nil
-end
-
 -- What a configuration knows and allows, for the compiler's warnings. One without agents knows nothing.
 local function known(checked, front)
   local any, narrowed = next(checked.agents) ~= nil, policy.narrow(checked, front)
   return {
     agent = function(id) return not any or config.match(checked.agents, id) ~= nil end,
-    event = function(name) return not any or M.built_in_event(name) or config.match(checked.events, name) ~= nil end,
+    event = function(name)
+      local pattern = name:match "^pattern:(.*)$"
+      local missing = pattern and patterns.missing(pattern, checked.patterns)
+      if missing then return false, missing.message, missing.hint end
+      return pattern ~= nil or not any or built_in[name] or config.match(checked.events, name) ~= nil
+    end,
     allows_agent = function(id) return config.allows_agent(narrowed, id) end,
     allows_event = function(name) return config.allows_event(narrowed, name) end,
   }
