@@ -208,6 +208,17 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.equal("1\n", command.run("chekc --quiet", folder).out)
   end)
 
+  it("says where more is told of what is wrong on the command line", function()
+    assert.matches("missing argument 'name'\n`orchlua signal --help` tells more.", command.run("signal x", folder).err, 1, true)
+    assert.matches("`orchlua run --help` tells more.", command.run("p.dsl --nope", folder).err, 1, true)
+  end)
+
+  it("names the inputs that there are for one that there is not", function()
+    assert.matches("declares no input `tpic`\n  hint: did you mean `topic`?", run("INPUT topic\nINPUT n\n", "--input tpic=1").err, 1, true)
+    assert.matches("declares no input `other`\n  hint: it has topic, n", run("INPUT topic\nINPUT n\n", "--input other=1").err, 1, true)
+    assert.is_nil(run("RETURN 1\n", "--input x=1").err:find "hint")
+  end)
+
   it("says what may have been meant by a file that is not there", function()
     run "RETURN 1\n"
     assert.matches("hint: did you mean `p.dsl`?", command.run("p", folder).err, 1, true)
@@ -239,6 +250,8 @@ describe("orchlua FILE.md", function()
     assert.matches("parked .* Above", command.run("runs" .. store, folder).out)
     command.run("signal r go" .. store, folder)
     assert.matches("▶ Above, resumed\n", command.run("resume r" .. store, folder).err, 1, true)
+    command.shell("tail -n +2 one.md >none.md", folder)
+    assert.matches("▶ none.md\n", command.run("none.md --until-parked" .. store, folder).err, 1, true)
   end)
 
   it("counts an error's line in the Markdown file", function()

@@ -96,7 +96,7 @@ describe("with a store, orchlua", function()
 
   it("keeps a signal for a run that nobody drives, and hands it over when it goes on", function()
     write("p.dsl", "AWAIT m FROM go\nRETURN m.output\n")
-    run "p.dsl --run-id later --until-parked --quiet"
+    assert.matches("orchlua: it awaits a message: orchlua signal later go VALUE\n", run("p.dsl --run-id later --until-parked").err, 1, true)
     assert.matches("nobody drives the run", run("signal later go hello").out)
     assert.equal("hello\n", run("resume later --quiet").out)
     assert.equal(2, run("signal later go again").status)

@@ -228,7 +228,7 @@ function M.parse(argv)
     return nil, "orchlua: resume takes a RUN, or --all\n`orchlua resume --help` tells more.", 2
   end
   if ok then return result end
-  return nil, ("orchlua: %s\n%s"):format(result, "`orchlua --help` tells more."), 2
+  return nil, ("orchlua: %s\n`orchlua %s --help` tells more."):format(result, words[1]), 2
 end
 
 --- The help of a subcommand.

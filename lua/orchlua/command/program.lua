@@ -61,7 +61,7 @@ end
 
 local function chosen_of(literate, path, found)
   return { text = found.text, name = path, path = path, folder = M.folder(path), first_line = found.first_line, indent = found.indent,
-    front = literate.front, front_lines = literate.front_lines, title = found.title }
+    front = literate.front, front_lines = literate.front_lines, title = found.name }
 end
 
 local function from_literate(path, text, selector)

@@ -7,7 +7,8 @@ local words = require "orchlua.dsl.words"
 local M = {}
 
 ---@class orchlua.LiterateProgram
----@field title string
+---@field name? string        its own title, or else the heading above
+---@field title string        the same, or a stand-in
 ---@field slug string
 ---@field number integer       from 1, in the order of the file
 ---@field text string
@@ -106,9 +107,10 @@ local function unique_slug(title, used)
 end
 
 local function add_program(programs, used, body, heading, first_line, indent)
-  local title = own_title(body) or heading or ("program %d"):format(#programs + 1)
+  local name = own_title(body) or heading
+  local title = name or ("program %d"):format(#programs + 1)
   programs[#programs + 1] = {
-    title = title, slug = unique_slug(title, used), number = #programs + 1, text = table.concat(body, "\n") .. "\n",
+    name = name, title = title, slug = unique_slug(title, used), number = #programs + 1, text = table.concat(body, "\n") .. "\n",
     first_line = first_line, indent = indent,
   }
 end
