@@ -261,7 +261,8 @@ describe("checking a configuration", function()
 
   it("takes patterns by module, by module under a name, and as tables", function()
     local own = { name = "own", params = {}, run = nothing }
-    assert.same({ vote = "acme.vote", ballot = "acme.vote", own = own }, checked { patterns = { "acme.vote", ballot = "acme.vote", own } }.patterns)
+    local module = { module = "acme.vote", folder = "." }
+    assert.same({ vote = module, ballot = module, own = own }, checked { patterns = { "acme.vote", ballot = "acme.vote", own } }.patterns)
     problems_of { patterns = { x = { name = "x" } } }
     problems_of { patterns = { 1 } }
     problems_of { patterns = { "a.vote", "b.vote" } }

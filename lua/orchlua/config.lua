@@ -52,7 +52,7 @@ local RETENTION = { rows = 10000, days = 30 }
 ---@field agents table<string, orchlua.Config.Entry>
 ---@field events table<string, orchlua.Config.Entry>
 ---@field functions table<string, function>
----@field patterns table<string, string|table>   name → its module's name, or the pattern itself
+---@field patterns table<string, table>   name → the pattern itself, or `{ module =, folder = }`: a module and where it is looked for first
 ---@field policy orchlua.Config.Policy
 ---@field defaults { timeout: number, retries: integer, concurrency: integer }
 ---@field providers table<string, table>     by kind of model: what its agents share
@@ -306,8 +306,8 @@ local function pattern(value)
   return nil, "a module's name, or a table with a function `run`"
 end
 
--- `{ "acme.vote" }` names the pattern `vote`; `{ vote = "acme.ballot" }` any name.
-local function check_patterns(problems, given)
+-- `{ "acme.vote" }` names the pattern `vote`; `{ vote = "acme.ballot" }` any name. A module may lie beside the configuration.
+local function check_patterns(problems, given, folder)
   if type(given) ~= "table" then return problems:named("patterns", given) end
   local named = {}
   for key, value in pairs(given) do
@@ -317,7 +317,10 @@ local function check_patterns(problems, given)
     if named[key] ~= nil then problems:add("patterns", ("two patterns are called `%s`"):format(tostring(key))) end
     named[key] = value
   end
-  return problems:named("patterns", named, function(path, _, value) return problems:value(path, value, pattern) end)
+  return problems:named("patterns", named, function(path, _, value)
+    local normal = problems:value(path, value, pattern)
+    return type(normal) == "string" and { module = normal, folder = folder } or normal
+  end)
 end
 
 local rules = fields.list(fields.name, 'a list of names or globs such as { "agent:*" }')
@@ -397,7 +400,7 @@ function M.check(given, folder, path)
   config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config))
   config.events = check_events(problems, given.events, config)
   config.functions = check_functions(problems, given.functions)
-  config.patterns = check_patterns(problems, given.patterns)
+  config.patterns = check_patterns(problems, given.patterns, folder)
   config.policy = check_policy(problems, given.policy)
   if #problems > 0 then return nil, problems:error(path) end
   return config

@@ -73,19 +73,38 @@ function M.names(configured)
   return names
 end
 
-local function load_module(module, name, load)
-  local ok, pattern = pcall(load or require, module)
-  if ok then return check_shape(pattern, name) end
-  return nil, errors.new("pattern", ("the pattern `%s` cannot be loaded: %s"):format(name, tostring(pattern)))
+-- Libraries that were loaded from files, by these.
+local from_files = {}
+
+local function load_file(file, module)
+  if from_files[file] == nil then from_files[file] = assert(loadfile(file))(module, file) end
+  return from_files[file]
 end
 
--- Loads a library from a file, as `require` would have if it had looked there.
-local function loader(file)
-  return function(module)
-    local pattern = assert(loadfile(file))(module, file)
-    package.loaded[module] = pattern
-    return pattern
+-- Loads a library with `load(...)`. Where Lua has looked for a module in vain is told in a word.
+local function load_library(name, load, ...)
+  local ok, pattern = pcall(load, ...)
+  if ok then return check_shape(pattern, name) end
+  local nowhere = tostring(pattern):match "^(module '[^\n]*' not found):\n"
+  return nil, errors.new("pattern", ("the pattern `%s` cannot be loaded: %s"):format(name, nowhere or tostring(pattern)),
+    { hint = nowhere and "a module is looked for beside the configuration, then on package.path" or nil })
+end
+
+-- The file of a module in a folder.
+local function file_in(folder, module)
+  local stem = folder:gsub("/*$", "/") .. module:gsub("%.", "/")
+  for _, file in ipairs { stem .. ".lua", stem .. "/init.lua" } do
+    if lfs.attributes(file, "mode") == "file" then return file end
   end
+end
+
+-- What a configuration names: the pattern itself, or its module.
+local function load_given(given, name)
+  if type(given) == "string" then return load_library(name, require, given) end
+  if not given.module then return check_shape(given, name) end
+  local file = file_in(given.folder, given.module)
+  if file then return load_library(name, load_file, file, given.module) end
+  return load_library(name, require, given.module)
 end
 
 local function unknown(name, configured)
@@ -112,15 +131,15 @@ end
 
 --- Finds a pattern.
 ---@param name string
----@param configured? table<string, string|table>   of the configuration: a module's name, or the pattern itself
+---@param configured? table<string, string|table>   of the configuration: a module, by its name or as `{ module =, folder = }`, or the pattern itself
 ---@return orchlua.Pattern? pattern, orchlua.Error? err
 function M.find(name, configured)
   local given = configured and configured[name]
-  if type(given) == "table" then return check_shape(given, name) end
-  if given then return load_module(given, name) end
-  local found = place(name)
+  if given then return load_given(given, name) end
+  local found, module = place(name), PREFIX .. name
   if not found then return nil, unknown(name, configured) end
-  return load_module(PREFIX .. name, name, found ~= true and loader(found) or nil)
+  if found == true then return load_library(name, require, module) end
+  return load_library(name, load_file, found, module)
 end
 
 -- Parameters ------------------------------------------------------------------------------
