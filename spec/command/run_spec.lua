@@ -217,6 +217,10 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.matches("declares no input `tpic`\n  hint: did you mean `topic`?", run("INPUT topic\nINPUT n\n", "--input tpic=1").err, 1, true)
     assert.matches("declares no input `other`\n  hint: it has topic, n", run("INPUT topic\nINPUT n\n", "--input other=1").err, 1, true)
     assert.is_nil(run("RETURN 1\n", "--input x=1").err:find "hint")
+    command.shell("echo 'INPUT topic' >sub.dsl", folder)
+    local sub = 'EVENT orchestration:run {file: "sub.dsl", input: %s} AS s\n'
+    assert.matches("hint: did you mean `topic`?", run(sub:format "{tpic: 1}").err, 1, true)
+    assert.matches("hint: give it in `input` of orchestration:run", run(sub:format "{}").err, 1, true)
   end)
 
   it("says what may have been meant by a file that is not there", function()
