@@ -532,6 +532,7 @@ function M.load(path)
     return raised
   end, folder_of(path))
   if not ok then return failed(result, line) end
+  if result == nil then return failed "it returns nothing; a configuration ends with `return { … }`" end
   local config, wrong = M.check(result, folder_of(path), path)
   if config then config.file = path end
   return config, wrong
