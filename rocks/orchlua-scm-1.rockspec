@@ -120,6 +120,7 @@ build = {
     ["orchlua.dsl.emit.statement"] = "lua/orchlua/dsl/emit/statement.lua",
     ["orchlua.dsl.emit.writer"] = "lua/orchlua/dsl/emit/writer.lua",
     ["orchlua.dsl.expression"] = "lua/orchlua/dsl/expression.lua",
+    ["orchlua.dsl.front_matter"] = "lua/orchlua/dsl/front_matter.lua",
     ["orchlua.dsl.grammar"] = "lua/orchlua/dsl/grammar.lua",
     ["orchlua.dsl"] = "lua/orchlua/dsl/init.lua",
     ["orchlua.dsl.lexer"] = "lua/orchlua/dsl/lexer.lua",

@@ -239,6 +239,11 @@ describe("checking a configuration", function()
     end
   end)
 
+  it("refuses an event's name that no event can have", function()
+    assert.equal("events.restart: an event's name has a colon, as `ops:restart` has; no event is ever called `restart`", problems_of { events = { restart = nothing } })
+    checked { events = { ["*"] = nothing, ["ops*"] = nothing, ["a:b:c"] = nothing } }
+  end)
+
   it("reports an agent that has a problem of its own only once", function()
     assert.equal("agents.a: expected a function or a table, got 1", problems_of { agents = { a = 1 }, events = { ["x:y"] = { agent = "a" } } })
   end)
@@ -256,7 +261,8 @@ describe("checking a configuration", function()
 
   it("takes patterns by module, by module under a name, and as tables", function()
     local own = { name = "own", params = {}, run = nothing }
-    assert.same({ vote = "acme.vote", ballot = "acme.vote", own = own }, checked { patterns = { "acme.vote", ballot = "acme.vote", own } }.patterns)
+    local module = { module = "acme.vote", folder = "." }
+    assert.same({ vote = module, ballot = module, own = own }, checked { patterns = { "acme.vote", ballot = "acme.vote", own } }.patterns)
     problems_of { patterns = { x = { name = "x" } } }
     problems_of { patterns = { 1 } }
     problems_of { patterns = { "a.vote", "b.vote" } }
@@ -377,7 +383,8 @@ describe("a configuration's file", function()
 
   it("must be text, readable and a table", function()
     assert.truthy(failure(string.dump(function() end)).message:find("binary", 1, true))
-    assert.equal("a configuration is a table, got nil", failure("").message)
+    assert.equal("it returns nothing; a configuration ends with `return { … }`", failure("").message)
+    assert.equal("a configuration is a table, got 1", failure("return 1").message)
     local _, problem = config.load(folder .. "/none.lua")
     assert.truthy(problem.message:find("No such file", 1, true))
     _, problem = config.load(folder)

@@ -34,4 +34,33 @@ describe("the command that is built", function()
     assert.matches("consensus.*pipeline.*self_improving.*approved\n$", r.out)
     command.remove(folder)
   end)
+
+  it("loads no pattern from the current folder that no configuration names", function()
+    local folder = command.folder {
+      ["x.lua"] = 'return { name = "x", params = {}, run = function() return { output = "from here" } end }',
+      ["p.dsl"] = "EVENT pattern:x {} AS r\nRETURN r.output",
+      ["orchlua.config.lua"] = 'return { agents = { a = function() end } }',
+      ["named.lua"] = 'return { agents = { a = function() end }, patterns = { "orchlua.patterns.x" } }',
+    }
+    command.shell("mkdir -p orchlua/patterns && mv x.lua orchlua/patterns", folder)
+    for _, trace in ipairs { "", "ORCHLUA_TRACE=1 " } do
+      local r = command.shell(("unset LUA_PATH LUA_CPATH; %s%s p.dsl --quiet --store :memory:"):format(trace, command.path), folder)
+      assert.equal(1, r.status)
+      assert.matches("there is no pattern `x`", r.err, 1, true)
+      r = command.shell(("unset LUA_PATH LUA_CPATH; %s%s patterns"):format(trace, command.path), folder)
+      assert.matches("consensus", r.out)
+      assert.is_nil(r.out:find("\nx ", 1, true))
+    end
+    local checked = command.shell(("unset LUA_PATH LUA_CPATH; %s check p.dsl; %s check p.dsl --config named.lua"):format(command.path, command.path), folder)
+    assert.matches("p.dsl:1:7: warning: there is no pattern `x`.*1 warning\n0 errors, 0 warnings", checked.out)
+    local r = command.shell(("unset LUA_PATH LUA_CPATH; %s p.dsl --quiet --store :memory: --config named.lua"):format(command.path), folder)
+    assert.equal("from here\n", r.out, r.err)
+    command.shell("mkdir elsewhere", folder)
+    r = command.shell(("unset LUA_PATH LUA_CPATH; %s ../p.dsl --quiet --store :memory: --config ../named.lua"):format(command.path), folder .. "/elsewhere")
+    assert.equal("from here\n", r.out, r.err)
+    command.shell("mv orchlua other", folder)
+    r = command.shell(("unset LUA_PATH LUA_CPATH; %s p.dsl --quiet --store :memory: --config named.lua"):format(command.path), folder)
+    assert.matches("cannot be loaded: module 'orchlua.patterns.x' not found\n", r.err, 1, true)
+    command.remove(folder)
+  end)
 end)

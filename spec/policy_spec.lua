@@ -50,10 +50,14 @@ describe("capabilities", function()
   end)
 
   it("that mean nothing here have no effect", function()
-    for _, front in ipairs { "capabilities:\n  - orchestration_coordination", "capabilities: prose", "capabilities: {a: 1}", "capabilities: [1, [2], null]",
-      "security_profile: dsl_interpreter", "security_profile: [1]" } do
+    for _, front in ipairs { "capabilities:\n  - orchestration_coordination", "capabilities: prose", "security_profile: dsl_interpreter" } do
       assert.equal("asked a", run(front, ASK:format "a"))
     end
+  end)
+
+  it("allow nothing when the list is empty", function()
+    assert.equal("the event `completion:async` is not allowed: capabilities.events allows none", run("capabilities: []", ASK:format "a"))
+    assert.equal("1", run("capabilities: []", "RETURN 1\n"))
   end)
 end)
 
@@ -86,6 +90,49 @@ describe("a security profile", function()
 end)
 
 describe("front matter", function()
+  -- What `check` says of a file of two programs.
+  local function checked(front)
+    write("file.md", ("---\nname: x\n%s\n---\n```dsl\nRETURN 1\n```\n```dsl\nRETURN 2\n```\n"):format(front))
+    return command.run("check file.md", folder)
+  end
+
+  it("that would take nothing away though it was meant to is an error with its line", function()
+    for front, expected in pairs {
+      ["security_profile: None"] = "3:1: error: there is no security profile `None`\n  hint: did you mean `none`?",
+      ["security_profile: reviewr"] = "3:1: error: there is no security profile `reviewr`\n  hint: did you mean `reviewer`?",
+      ["security_profile: no"] = "3:1: error: `security_profile` is the name of a profile, and got the boolean false",
+      ["security_profile:"] = "3:1: error: `security_profile` is the name of a profile, and got nothing",
+      ["security_profile: [none]"] = "3:1: error: `security_profile` is the name of a profile, and got a list or a mapping",
+      ["version: 1\ncapabilities: {events: [a]}"] = "4:1: error: `capabilities` is a list of names, and got a list or a mapping",
+      ["capabilities:"] = "3:1: error: `capabilities` is a list of names, and got nothing; `[]` allows nothing",
+      ["capabilities: [a, 1]"] = "3:1: error: `capabilities` is a list of names, and got the number 1 in it",
+      ["capabilities:\n  - agents: b"] = "3:1: error: `capabilities` is a list of names, and got a list or a mapping in it",
+      ["capabilities: 'a:b, c:d'"] = "3:1: error: `capabilities`: `a:b, c:d` is neither the name of an event, as `completion:async` is, nor of agents",
+      ["capabilites: []"] = "3:1: error: there is no field `capabilites`; did you mean `capabilities`?",
+      ["Security-Profile: none"] = "3:1: error: there is no field `Security-Profile`; did you mean `security_profile`?",
+      ["capabilities: []\n\"capabilities\" : [a]"] = "4:1: error: `capabilities` is given twice",
+    } do
+      local out = checked(front)
+      assert.equal(2, out.status, front)
+      assert.matches("file.md:" .. expected, out.out, 1, true)
+      assert.matches("1 error, 0 warnings", out.out, 1, true)
+      assert.equal(2, command.run("'file.md#1'", folder).status)
+    end
+  end)
+
+  it("that means nothing here is a warning, said once", function()
+    local out = checked "security_profile: dsl_interpreter\ncapabilities: [coordination]"
+    assert.equal(0, out.status)
+    assert.matches("file.md:3:1: warning: there is no security profile `dsl_interpreter`: it takes nothing away", out.out, 1, true)
+    assert.matches("file.md:4:1: warning: no name in `capabilities` is one of events or of agents: they take nothing away", out.out, 1, true)
+    assert.matches("0 errors, 2 warnings", out.out, 1, true)
+  end)
+
+  it("that is wrong is an error of the sub-run whose file has it", function()
+    write("inner.md", "---\ncapabilities:\n---\n```dsl\nRETURN 1\n```\n")
+    assert.matches("/inner.md:2: `capabilities` is a list of names", run("name: x", 'EVENT orchestration:run {file: "inner.md"} AS r\n'), 1, true)
+  end)
+
   it("goes on in sub-runs, which cannot widen it", function()
     write("inner.dsl", ASK:format "a")
     write("inner.md", '---\ncapabilities: ["agents:b"]\n---\n```dsl\n' .. ASK:format "a" .. "```\n")

@@ -52,7 +52,7 @@ local RETENTION = { rows = 10000, days = 30 }
 ---@field agents table<string, orchlua.Config.Entry>
 ---@field events table<string, orchlua.Config.Entry>
 ---@field functions table<string, function>
----@field patterns table<string, string|table>   name → its module's name, or the pattern itself
+---@field patterns table<string, table>   name → the pattern itself, or `{ module =, folder = }`: a module and where it is looked for first
 ---@field policy orchlua.Config.Policy
 ---@field defaults { timeout: number, retries: integer, concurrency: integer }
 ---@field providers table<string, table>     by kind of model: what its agents share
@@ -271,6 +271,8 @@ local function check_events(problems, given, config)
   return problems:named("events", given, function(path, name, entry)
     if globs.match(BUILT_IN_EVENTS, name) then
       return problems:add(path, ("`%s` is built in and cannot be replaced"):format(name))
+    elseif not name:find "[:*]" then
+      return problems:add(path, ("an event's name has a colon, as `ops:%s` has; no event is ever called `%s`"):format(name, name))
     end
     local normal = check(path, name, entry)
     if normal and normal.agent and globs.match(config.agents, normal.agent) == nil then
@@ -304,8 +306,8 @@ local function pattern(value)
   return nil, "a module's name, or a table with a function `run`"
 end
 
--- `{ "acme.vote" }` names the pattern `vote`; `{ vote = "acme.ballot" }` any name.
-local function check_patterns(problems, given)
+-- `{ "acme.vote" }` names the pattern `vote`; `{ vote = "acme.ballot" }` any name. A module may lie beside the configuration.
+local function check_patterns(problems, given, folder)
   if type(given) ~= "table" then return problems:named("patterns", given) end
   local named = {}
   for key, value in pairs(given) do
@@ -315,7 +317,10 @@ local function check_patterns(problems, given)
     if named[key] ~= nil then problems:add("patterns", ("two patterns are called `%s`"):format(tostring(key))) end
     named[key] = value
   end
-  return problems:named("patterns", named, function(path, _, value) return problems:value(path, value, pattern) end)
+  return problems:named("patterns", named, function(path, _, value)
+    local normal = problems:value(path, value, pattern)
+    return type(normal) == "string" and { module = normal, folder = folder } or normal
+  end)
 end
 
 local rules = fields.list(fields.name, 'a list of names or globs such as { "agent:*" }')
@@ -395,7 +400,7 @@ function M.check(given, folder, path)
   config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config))
   config.events = check_events(problems, given.events, config)
   config.functions = check_functions(problems, given.functions)
-  config.patterns = check_patterns(problems, given.patterns)
+  config.patterns = check_patterns(problems, given.patterns, folder)
   config.policy = check_policy(problems, given.policy)
   if #problems > 0 then return nil, problems:error(path) end
   return config
@@ -438,15 +443,22 @@ function M.allows_event(config, name) return allows(config, "events", name) end
 ---@return boolean allowed, string? rule
 function M.allows_agent(config, agent_id) return allows(config, "agents", agent_id) end
 
+local function profiles(config)
+  local policy = config.policy
+  while policy.outer do policy = policy.outer end
+  return policy.profiles or {}
+end
+
 --- A profile of the configuration's policy.
 ---@param config { policy: orchlua.Config.Policy }
 ---@param name? string
 ---@return { events?: string[], agents?: string[] }?
-function M.profile(config, name)
-  local policy = config.policy
-  while policy.outer do policy = policy.outer end
-  return policy.profiles and policy.profiles[name]
-end
+function M.profile(config, name) return profiles(config)[name] end
+
+--- The names of the profiles of the configuration's policy.
+---@param config { policy: orchlua.Config.Policy }
+---@return string[]
+function M.profile_names(config) return sorted_keys(profiles(config)) end
 
 --- The configuration with less allowed: what its own policy and `policy` both allow.
 ---@param config orchlua.Config
@@ -520,6 +532,7 @@ function M.load(path)
     return raised
   end, folder_of(path))
   if not ok then return failed(result, line) end
+  if result == nil then return failed "it returns nothing; a configuration ends with `return { … }`" end
   local config, wrong = M.check(result, folder_of(path), path)
   if config then config.file = path end
   return config, wrong

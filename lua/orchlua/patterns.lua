@@ -1,7 +1,7 @@
 -- Pattern libraries: finding them, checking what they are given, and calling one from
 -- another: `patterns.vote(flow, {…})`. A pattern is a Lua module `{name, summary, params, run}`:
 -- one of the configuration's `patterns`, or `orchlua.patterns.NAME` in package.preload (the command that is built
--- has its own there) or on package.path.
+-- has its own there) or on package.path. A program chooses NAME: the command leaves out the current folder.
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
@@ -21,6 +21,13 @@ local M = {}
 
 local PREFIX = "orchlua.patterns."
 
+-- Where libraries are looked for that no configuration names; nil: on package.path.
+local search_path
+
+--- Says where libraries are looked for that no configuration names.
+---@param path string   as package.path
+function M.look_in(path) search_path = path end
+
 -- Finding -----------------------------------------------------------------------------
 
 local function check_shape(pattern, name)
@@ -31,10 +38,10 @@ local function check_shape(pattern, name)
   return pattern
 end
 
--- The folders of package.path that may hold patterns.
+-- The folders that may hold patterns.
 local function folders()
   local found = {}
-  for template in package.path:gmatch "[^;]+" do
+  for template in (search_path or package.path):gmatch "[^;]+" do
     local folder = template:match "^(.*)%?%.lua$"
     if folder then found[#found + 1] = (folder == "" and "./" or folder) .. PREFIX:gsub("%.", "/") end
   end
@@ -66,26 +73,73 @@ function M.names(configured)
   return names
 end
 
-local function load_module(module, name)
-  local ok, pattern = pcall(require, module)
+-- Libraries that were loaded from files, by these.
+local from_files = {}
+
+local function load_file(file, module)
+  if from_files[file] == nil then from_files[file] = assert(loadfile(file))(module, file) end
+  return from_files[file]
+end
+
+-- Loads a library with `load(...)`. Where Lua has looked for a module in vain is told in a word.
+local function load_library(name, load, ...)
+  local ok, pattern = pcall(load, ...)
   if ok then return check_shape(pattern, name) end
-  return nil, errors.new("pattern", ("the pattern `%s` cannot be loaded: %s"):format(name, tostring(pattern)))
+  local nowhere = tostring(pattern):match "^(module '[^\n]*' not found):\n"
+  return nil, errors.new("pattern", ("the pattern `%s` cannot be loaded: %s"):format(name, nowhere or tostring(pattern)),
+    { hint = nowhere and "a module is looked for beside the configuration, then on package.path" or nil })
+end
+
+-- The file of a module in a folder.
+local function file_in(folder, module)
+  local stem = folder:gsub("/*$", "/") .. module:gsub("%.", "/")
+  for _, file in ipairs { stem .. ".lua", stem .. "/init.lua" } do
+    if lfs.attributes(file, "mode") == "file" then return file end
+  end
+end
+
+-- What a configuration names: the pattern itself, or its module.
+local function load_given(given, name)
+  if type(given) == "string" then return load_library(name, require, given) end
+  if not given.module then return check_shape(given, name) end
+  local file = file_in(given.folder, given.module)
+  if file then return load_library(name, load_file, file, given.module) end
+  return load_library(name, require, given.module)
+end
+
+local function unknown(name, configured)
+  return errors.new("pattern", ("there is no pattern `%s`"):format(name), {
+    hint = nearest.hint(name, M.names(configured)) or "`orchlua patterns` lists those there are",
+  })
+end
+
+-- Where a library lies that no configuration names, or true when that is no matter.
+local function place(name)
+  local module = PREFIX .. name
+  if package.loaded[module] or package.preload[module] then return true end
+  return package.searchpath(module, search_path or package.path)
+end
+
+--- Why a pattern will not be found; nil when it is there. Loads nothing.
+---@param name string
+---@param configured? table<string, string|table>
+---@return orchlua.Error?
+function M.missing(name, configured)
+  if configured and configured[name] or place(name) then return nil end
+  return unknown(name, configured)
 end
 
 --- Finds a pattern.
 ---@param name string
----@param configured? table<string, string|table>   of the configuration: a module's name, or the pattern itself
+---@param configured? table<string, string|table>   of the configuration: a module, by its name or as `{ module =, folder = }`, or the pattern itself
 ---@return orchlua.Pattern? pattern, orchlua.Error? err
 function M.find(name, configured)
   local given = configured and configured[name]
-  if type(given) == "table" then return check_shape(given, name) end
-  if given then return load_module(given, name) end
-  local module = PREFIX .. name
-  local known = package.loaded[module] or package.preload[module] or package.searchpath(module, package.path)
-  if known then return load_module(module, name) end
-  return nil, errors.new("pattern", ("there is no pattern `%s`"):format(name), {
-    hint = nearest.hint(name, M.names(configured)) or "`orchlua patterns` lists those there are",
-  })
+  if given then return load_given(given, name) end
+  local found, module = place(name), PREFIX .. name
+  if not found then return nil, unknown(name, configured) end
+  if found == true then return load_library(name, require, module) end
+  return load_library(name, load_file, found, module)
 end
 
 -- Parameters ------------------------------------------------------------------------------

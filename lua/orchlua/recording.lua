@@ -137,8 +137,8 @@ local function usage_of(answer)
 end
 
 local function unknown(path, kind, name, known)
-  local why = known and ("has only %d replies to it"):format(#known) or "does not know it"
-  error(errors.new("replay", ("the %s `%s` was asked what %s %s"):format(kind, name, path, why),
+  local has = known and ("only %d repl%s"):format(#known, #known == 1 and "y" or "ies") or "no reply"
+  error(errors.new("replay", ("%s has %s to what the %s `%s` was asked"):format(path, has, kind, name),
     { unknown_request = true, retryable = false, hint = "record the run again, or look what has changed in the program or its inputs" }), 0)
 end
 

@@ -20,7 +20,10 @@ local function compile(runtime, found)
   local program, wrong = compiler.compile(found.source, {
     name = found.file, first_line = found.first_line, indent = found.indent, config = runtime.config, edited = found.edited == 1,
   })
-  if program then return program end
+  if program then
+    program.title = found.title -- a literate file may have given it
+    return program
+  end
   return nil, errors.new("run", ("the program of the run `%s` does not compile here: line %d: %s"):format(found.id, wrong[1].line, wrong[1].message),
     { hint = "the run was started with another configuration or release" })
 end

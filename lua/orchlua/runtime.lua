@@ -18,6 +18,7 @@ local journal = require "orchlua.journal"
 local lfs = require "lfs"
 local limits = require "orchlua.run.limits"
 local operators = require "orchlua.run.operators"
+local nearest = require "orchlua.nearest"
 local pace = require "orchlua.agents.pace"
 local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
@@ -172,6 +173,14 @@ end
 
 -- Runs -------------------------------------------------------------------------
 
+local function undeclared(program, name)
+  local names = {}
+  for i, input in ipairs(program.inputs) do names[i] = input.name end
+  return errors.new("input", ("the program declares no input `%s`"):format(name), {
+    hint = nearest.hint(name, names) or names[1] and "it has " .. table.concat(names, ", ") or nil,
+  })
+end
+
 local function check_inputs(program, given)
   local inputs, declared = value.object {}, {}
   for _, input in ipairs(program.inputs) do declared[input.name] = input end
@@ -181,7 +190,7 @@ local function check_inputs(program, given)
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    if not declared[name] then return nil, errors.new("input", ("the program declares no input `%s`"):format(name)) end
+    if not declared[name] then return nil, undeclared(program, name) end
     local converted, message = value.from_lua(given[name])
     if converted == nil then return nil, errors.new("input", ("input `%s` is no value: %s"):format(name, message)) end
     operators.set_field(inputs, name, converted)

@@ -19,9 +19,10 @@ describe("the agents of a configuration", function()
     local registry = new { agents = { critic = { lua = nothing, latency = 3, timeout = 5, retries = 1 }, cleaner = { exec = { "true" } } } }
     local critic = assert(registry:find "critic")
     assert.same({
-      name = "critic", kind = "lua", call = nothing, in_process = true, plain = false, timeout = 5, retries = 1, retries_given = true,
+      name = "critic", kind = "lua", call = critic.call, in_process = true, plain = false, timeout = 5, retries = 1, retries_given = true,
       concurrency = 64, latency = 3
     }, critic)
+    assert.equal("x", critic.call {})
     local cleaner = assert(registry:find "cleaner")
     assert.is_false(cleaner.in_process)
     assert.is_false(cleaner.plain)
@@ -61,7 +62,7 @@ describe("the handlers of events", function()
   it("are found as agents are", function()
     local handler = new({ events = { ["ops:*"] = { http = "http://127.0.0.1:1/" }, ["evaluation:run"] = nothing } })
     assert.equal("http", handler:handler("ops:restart").kind)
-    assert.equal(nothing, handler:handler("evaluation:run").call)
+    assert.equal("x", handler:handler("evaluation:run").call())
     assert.is_nil(handler:handler "else:where")
   end)
 

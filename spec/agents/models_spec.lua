@@ -246,6 +246,29 @@ describe("an answer in pieces", function()
     assert.equal("stop", found.ending)
   end)
 
+  it("that is whole needs no end of its body", function()
+    local before = os.time()
+    for _ = 1, 2 do assert.equal("echo: abc", answer("o", "[[open]]abc", ", stream: true, timeout: 5")) end
+    assert.is_true(os.time() - before < 4)
+  end)
+
+  it("may have its text in parts, as a whole answer may", function()
+    local openai = require "orchlua.agents.models.openai"
+    local parts = '[{"type": "text", "text": "a"}, {"type": "image_url"}, null, {"type": "text", "text": 1}, {"type": "text", "text": "b"}]'
+    local function of(dialect_function, kind, content)
+      local body = core.json.decode(('{"choices": [{"%s": {"role": "assistant", "content": %s}, "finish_reason": "stop"}]}'):format(kind, content))
+      if kind == "delta" then return dialect_function({}, body) end
+      return dialect_function(body).text
+    end
+    assert.equal("ab", of(openai.answer, "message", parts))
+    assert.equal("ab", of(openai.piece, "delta", parts))
+    for _, content in ipairs { "[]", "null", "{}", "1", '[{"type": "image_url"}]', '["a"]' } do
+      assert.is_nil(of(openai.answer, "message", content))
+      assert.is_nil(of(openai.piece, "delta", content))
+    end
+    assert.equal("ab", answer("o", '[[raw {"choices": [{"message": {"content": ' .. parts .. '}, "finish_reason": "stop"}]}]]'))
+  end)
+
   it("is whole at 1 MB", function()
     assert.equal(1000000, #answer("o", "[[big 1000000]][[pieces 500]]", ", stream: true"))
   end)

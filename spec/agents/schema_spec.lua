@@ -85,6 +85,7 @@ describe("a schema", function()
 
   it("is refused with the place of what cannot be checked", function()
     for shape, message in pairs {
+      ["false"] = "the schema is false, which no reply fits",
       ["7"] = "the schema is 7, and should be an object, true or false",
       ['{"type": "objet"}'] = '`/type` is "objet", and should be one or more of null, boolean, object, array, number, string, integer',
       ['{"items": {"pattern": "x"}}'] = "`/items/pattern` is not checked here",

@@ -198,6 +198,36 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.matches("^orchlua %d", command.run("--version", folder).out)
     assert.equal(2, command.run("", folder).status)
   end)
+
+  it("says which command a misspelt word was meant to be, unless a file is called so", function()
+    local out = command.run("chekc x.dsl", folder)
+    assert.equal(2, out.status)
+    assert.matches("^orchlua: unknown command `chekc`; did you mean `check`%?\n", out.err)
+    assert.matches("cannot read other: No such file or directory\n  hint: `orchlua --help` lists the commands", command.run("other", folder).err, 1, true)
+    command.shell("echo 'RETURN 1' >chekc", folder)
+    assert.equal("1\n", command.run("chekc --quiet", folder).out)
+  end)
+
+  it("says where more is told of what is wrong on the command line", function()
+    assert.matches("missing argument 'name'\n`orchlua signal --help` tells more.", command.run("signal x", folder).err, 1, true)
+    assert.matches("`orchlua run --help` tells more.", command.run("p.dsl --nope", folder).err, 1, true)
+  end)
+
+  it("names the inputs that there are for one that there is not", function()
+    assert.matches("declares no input `tpic`\n  hint: did you mean `topic`?", run("INPUT topic\nINPUT n\n", "--input tpic=1").err, 1, true)
+    assert.matches("declares no input `other`\n  hint: it has topic, n", run("INPUT topic\nINPUT n\n", "--input other=1").err, 1, true)
+    assert.is_nil(run("RETURN 1\n", "--input x=1").err:find "hint")
+    command.shell("echo 'INPUT topic' >sub.dsl", folder)
+    local sub = 'EVENT orchestration:run {file: "sub.dsl", input: %s} AS s\n'
+    assert.matches("hint: did you mean `topic`?", run(sub:format "{tpic: 1}").err, 1, true)
+    assert.matches("hint: give it in `input` of orchestration:run", run(sub:format "{}").err, 1, true)
+  end)
+
+  it("says what may have been meant by a file that is not there", function()
+    run "RETURN 1\n"
+    assert.matches("hint: did you mean `p.dsl`?", command.run("p", folder).err, 1, true)
+    assert.matches("hint: `#` chooses a program of a .md file", command.run("'p.dsl#1'", folder).err, 1, true)
+  end)
 end)
 
 describe("orchlua FILE.md", function()
@@ -213,6 +243,19 @@ describe("orchlua FILE.md", function()
     assert.equal("1\n", command.run("'two.md#first'", folder).out)
     assert.equal("1\n", command.run("'two.md#1'", folder).out)
     assert.equal(2, command.run("'two.md#third'", folder).status)
+  end)
+
+  it("is called by the heading above a program without a title, after a resume too", function()
+    local file = assert(io.open(folder .. "/one.md", "w"))
+    file:write "# Above\n```dsl\nAWAIT m FROM go\nRETURN 1\n```\n"
+    file:close()
+    local store = " --store " .. folder .. "/s.db"
+    assert.matches("▶ Above\n", command.run("one.md --run-id r --until-parked" .. store, folder).err, 1, true)
+    assert.matches("parked .* Above", command.run("runs" .. store, folder).out)
+    command.run("signal r go" .. store, folder)
+    assert.matches("▶ Above, resumed\n", command.run("resume r" .. store, folder).err, 1, true)
+    command.shell("tail -n +2 one.md >none.md", folder)
+    assert.matches("▶ none.md\n", command.run("none.md --until-parked" .. store, folder).err, 1, true)
   end)
 
   it("counts an error's line in the Markdown file", function()

@@ -82,6 +82,8 @@ describe("a heading", function()
   it("begins in column 1 with two signs exactly", function()
     assert.equal("Wait(1)", tree "  ## c\n### c\n# c\nWAIT 1")
     assert.is_nil(shape.parse("### c\n#\n").title)
+    assert.equal("two", shape.parse("##\n## \t\n## two\n##\nWAIT 1\n##").title)
+    assert.equal("Wait(1)", tree "##\n## two\n##\nWAIT 1\n##")
     assert.equal("c", shape.parse("##c").title)
   end)
 

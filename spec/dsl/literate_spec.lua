@@ -44,6 +44,7 @@ describe("a Markdown file", function()
     local front = literate.programs("\239\187\191---  \r\nname: x\r\nversion: 1.0.0\r\nother: 1\r\nsecurity_profile: none\r\n--- \r\n").front
     assert.same({ name = "x", version = "1.0.0", security_profile = "none" }, front)
     assert.same({}, literate.programs("---\n---\n").front)
+    assert.same({}, literate.programs("---\nversion: .nan\nname:\n---\n").front)
     assert.is_nil(literate.programs("text\n---\nname: x\n---\n").front)
     for text, expected in pairs {
       ["---\nname: x\nbad: [\n---\n"] = "3 the front matter is no YAML: did not find expected node content",

@@ -96,11 +96,32 @@ describe("with a store, orchlua", function()
 
   it("keeps a signal for a run that nobody drives, and hands it over when it goes on", function()
     write("p.dsl", "AWAIT m FROM go\nRETURN m.output\n")
-    run "p.dsl --run-id later --until-parked --quiet"
+    assert.matches("orchlua: it awaits a message: orchlua signal later go VALUE\n", run("p.dsl --run-id later --until-parked").err, 1, true)
     assert.matches("nobody drives the run", run("signal later go hello").out)
     assert.equal("hello\n", run("resume later --quiet").out)
     assert.equal(2, run("signal later go again").status)
     assert.equal(2, run("resume later").status)
+  end)
+
+  it("sends a text as it is, but none that was to be JSON", function()
+    write("p.dsl", "AWAIT m FROM go\nRETURN m.output\n")
+    run "p.dsl --run-id r --until-parked --quiet"
+    local out = run [[signal r go '{"answer": yes}']]
+    assert.equal(2, out.status)
+    assert.equal("", out.out)
+    assert.matches('error: the signal\'s value is no JSON: expected a value at byte 12\n  {"answer": yes}\n             ^\n  hint: ', out.err, 1, true)
+    assert.matches("expected `,` or `]` at byte 6", run("signal r go '[draft'").err .. run("signal r go '[1, 2'").err, 1, true)
+    assert.equal(0, run([[signal r go 'a {"b": 1} in it']]).status)
+    assert.equal('a {"b": 1} in it\n', run("resume r --quiet").out)
+  end)
+
+  it("says what to do before a failed run takes a signal", function()
+    write("p.dsl", "FAIL 'no'\n")
+    run "p.dsl --run-id f --quiet"
+    local out = run "signal f go"
+    assert.equal(2, out.status)
+    assert.matches("error: the run `f` has ended: failed\n  hint: go on with it first: orchlua resume f", out.err, 1, true)
+    assert.is_nil(run("cancel f").err:find("hint", 1, true))
   end)
 
   it("lets one process drive a run: the other says who does", function()

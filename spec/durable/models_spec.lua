@@ -195,10 +195,10 @@ end } }
     write("q.dsl", "STATE seen = 0\nTRY:\n  PARALLEL:\n    " .. ask("other", ', on_error: "return"') .. "CATCH e:\n  RETURN e.type\nRETURN seen")
     local out = orchlua "q.dsl --replay replies.jsonl"
     assert.equal(1, out.status)
-    assert.truthy(out.err:find("q.dsl:4:5: error: the agent `m` was asked what replies.jsonl does not know", 1, true), out.err)
+    assert.truthy(out.err:find("q.dsl:4:5: error: replies.jsonl has no reply to what the agent `m` was asked\n", 1, true), out.err)
     write("q.dsl", ask "one" .. ask "one")
     out = orchlua "q.dsl --replay replies.jsonl"
-    assert.truthy(out.err:find("has only 1 replies to it", 1, true), out.err)
+    assert.truthy(out.err:find("has only 1 reply to what the agent", 1, true), out.err)
   end)
 
   it("is not written over, and a file that is none is refused", function()

@@ -54,6 +54,17 @@ describe("a reply", function()
     assert.equal("t1", text(ask("a", ', task_id: "t1"') .. "RETURN r.task_id", { agents = agents }))
   end)
 
+  it("is none where an agent or a handler in Lua gives `nil, err`: that is its failure", function()
+    local both = { ["*"] = echo, asks = function() return orchlua.ask("broken", "x") end, says = function() return nil, "no paper" end,
+      broken = agents.broken, nothing = function() end }
+    local events = { ["ops:go"] = function() return nil, "no power" end }
+    assert.equal("no paper", run.failure(ask "says", { agents = both }).message)
+    assert.equal("no paper", run.failure(ask("says", ", try_timeout: 9"), { agents = both }).message)
+    assert.equal("out of order", run.failure(ask "asks", { agents = both }).message)
+    assert.equal("no power", run.failure("EVENT ops:go {} AS r", { agents = both, events = events }).message)
+    assert.equal('""', text(ask "nothing" .. "RETURN JSON.stringify(r.output)", { agents = both }))
+  end)
+
   it("that is no value is a failure", function()
     assert.equal("agent", run.failure(ask "nonsense", { agents = agents }).type)
   end)

@@ -183,6 +183,18 @@ describe("objects", function()
     assert.equal("null", eval('s.rep', 'STATE s = "x"'))
   end)
 
+  it("end a chain that `?.` may cut short with its parentheses", function()
+    for chain, message in pairs {
+      ["(o?.a).b"] = "`o?.a` is null, so `.b` cannot be read", ["({{ o?.a }}[0]).b"] = "`o?.a` is null, so an element of it cannot be read",
+      ["((o?.a.b)).c"] = "`o?.a.b` is null, so `.c` cannot be read", ["(o?.a)?.b.c + (o?.a).slice(1)"] = "`o?.a` is null, so `.slice()` cannot be called",
+    } do
+      assert.equal(message, err(chain, "STATE o = null").message)
+    end
+    assert.equal("null", eval("(o?.a)?.b.c", "STATE o = null"))
+    assert.equal("7", eval("(o?.a).b", "STATE o = {a: {b: 7}}"))
+    assert.equal("3", eval("(o?.a).push(1) + (o.a).length - 1", "STATE o = {a: [1]}"))
+  end)
+
   it("make no objects on the way to a key that is set", function()
     local e = err("o", "STATE o = {}\nUPDATE o.a.b = 1")
     assert.equal("`o.a` is null, so `.b` cannot be set", e.message)

@@ -4,7 +4,7 @@
 --                      [[shape]] (the format asked for)  [[echokey]]  [[raw TEXT]] (the body as it is)
 --                      [[usage IN OUT]]  [[nousage]]  [[finish REASON]]; without one of these, the text itself
 --   how it is sent     [[delay S]]  [[header NAME VALUE]]; streams: [[pieces N]]  [[gap S]]  [[cut BYTES]]
---                      [[crlf]]  [[comments]]  [[multiline]]  [[nospace]] (`data:` with no space behind it)
+--                      [[open]] (it is whole, and its body does not end)  [[crlf]]  [[comments]]  [[multiline]]  [[nospace]] (`data:` with no space behind it)
 --   what goes wrong    [[status N]]; after N pieces: [[break N]] (the connection closes)  [[stall N]] (no more
 --                      comes)  [[error N]] (an error inside the stream)  [[end N]] (the body ends, the stream
 --                      does not); [[times K]]: these and [[raw]] for the first K requests of an Idempotency-Key

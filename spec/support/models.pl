@@ -60,7 +60,7 @@ sub history { return $json->encode([map { { role => $_->{role}, content => text_
 
 my %known = map { $_ => 1 } qw(
   reply status header times delay pieces gap cut crlf comments multiline nospace break end stall error
-  usage nousage finish big history system shape echokey raw
+  usage nousage finish big history system shape echokey raw open
 );
 
 my %escape = (n => "\n", t => "\t", r => "\r", b => "\b", f => "\f", '"' => '"', '/' => '/', '\\' => '\\');
@@ -460,7 +460,9 @@ sub last_steps {
   return ([close => 'broken']) if $fault eq 'break';
   return ([stall => 'stalled']) if $fault eq 'stall';
   my @events = $fault eq 'error' ? $vendor->{stream_error}->() : $fault eq 'end' ? () : $vendor->{closing}->($answer);
-  return (writes($request, $found, frames($vendor, $found, @events)), $request->{is_old} ? () : [write => "0\r\n\r\n"], [end => 'answered']);
+  my @writes = writes($request, $found, frames($vendor, $found, @events));
+  return (@writes, [stall => 'answered']) if defined $found->{open};
+  return (@writes, $request->{is_old} ? () : [write => "0\r\n\r\n"], [end => 'answered']);
 }
 
 sub stream_steps {

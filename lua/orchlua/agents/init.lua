@@ -36,8 +36,18 @@ local function kind_in(file)
   return function(...) return require("orchlua.agents." .. file).new(...) end
 end
 
+-- `nil, err` is a failure, as if `err` had been raised: `return orchlua.ask(…)` gives that.
+local function outcome(answer, err)
+  if answer == nil and err ~= nil then error(err, 0) end
+  return answer
+end
+
+local function in_lua(call)
+  return function(...) return outcome(call(...)) end
+end
+
 local kinds = {
-  lua = function(entry) return entry.lua end,
+  lua = function(entry) return in_lua(entry.lua) end,
   exec = kind_in "exec",
   http = kind_in "http",
   openai = kind_in "models",

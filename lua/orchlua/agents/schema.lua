@@ -466,6 +466,7 @@ end
 ---@param schema any   a value of the language
 ---@return string? message
 function M.problem(schema)
+  if schema == false then return "the schema is false, which no reply fits" end
   local problem = problem_at(schema, schema, "", 0)
   if problem then return problem end
   local done = {}

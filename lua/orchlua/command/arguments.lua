@@ -2,6 +2,8 @@
 -- the checks of values are here.
 
 local argparse = require "argparse"
+local lfs = require "lfs"
+local nearest = require "orchlua.nearest"
 
 local M = {}
 
@@ -133,7 +135,7 @@ end
 
 local function signal_options(command)
   command:argument("name", "The signal's name, as in AWAIT … FROM NAME."):argname "NAME"
-  command:argument("value", "Its value: JSON, or else text (default null)."):argname "JSON":args "?"
+  command:argument("value", "Its value: JSON (default null). What begins neither with { nor with [ and is no JSON is text."):argname "JSON":args "?"
 end
 
 local function cancel_options(command)
@@ -188,8 +190,14 @@ local function parser(only)
   return main
 end
 
-local known = { ["--help"] = true, ["-h"] = true, ["--version"] = true }
-for _, entry in ipairs(COMMANDS) do known[entry[1]] = true end
+local known, names = { ["--help"] = true, ["-h"] = true, ["--version"] = true }, {}
+for i, entry in ipairs(COMMANDS) do known[entry[1]], names[i] = true, entry[1] end
+
+-- The command that a first word was meant to be, when it is none and no file either.
+local function misspelt(word)
+  if known[word] or not word:find "^%a+$" or lfs.attributes(word) then return nil end
+  return nearest.hint(word, names)
+end
 
 -- `orchlua FILE …` is `orchlua run FILE …`.
 local function with_command(argv)
@@ -207,6 +215,8 @@ function M.parse(argv)
   if #argv == 0 then return nil, parser():get_help(), 2 end
   if argv[1] == "--help" or argv[1] == "-h" then return nil, parser():get_help() .. "\n\n" .. RUN_EXAMPLES, 0 end
   if argv[1] == "--version" then return nil, VERSION, 0 end
+  local hint = misspelt(argv[1])
+  if hint then return nil, ("orchlua: unknown command `%s`; %s\n`orchlua --help` tells more."):format(argv[1], hint), 2 end
   local words = with_command(argv)
   local main = parser(words[1])
   for i = 2, #words do
@@ -218,7 +228,7 @@ function M.parse(argv)
     return nil, "orchlua: resume takes a RUN, or --all\n`orchlua resume --help` tells more.", 2
   end
   if ok then return result end
-  return nil, ("orchlua: %s\n%s"):format(result, "`orchlua --help` tells more."), 2
+  return nil, ("orchlua: %s\n`orchlua %s --help` tells more."):format(result, words[1]), 2
 end
 
 --- The help of a subcommand.

@@ -3,7 +3,6 @@
 
 local core = require "orchlua.core"
 local diagnostics = require "orchlua.command.diagnostics"
-local orchlua = require "orchlua"
 local program = require "orchlua.command.program"
 local terminal = require "orchlua.command.terminal"
 
@@ -11,38 +10,20 @@ local value, json = core.value, core.json
 
 local M = {}
 
--- All programs of a file: one, or each of a literate one.
-local function choices(target)
-  local chosen, err = program.choose(target)
-  if chosen then return { chosen } end
-  local path = target:match "^(.*%.md)$"
-  local file = path and io.open(path, "rb")
-  if not file then return nil, err end
-  local literate = orchlua.literate.programs(file:read "a", path)
-  file:close()
-  if #literate.programs < 2 then return nil, err end
-  local list = {}
-  for i, found in ipairs(literate.programs) do
-    list[i] = { text = found.text, name = path, path = path, folder = program.folder(path), first_line = found.first_line, indent = found.indent,
-      front = literate.front }
-  end
-  return list
+local function add_error(found, err)
+  found[#found + 1] = { severity = "error", file = err.file, line = err.line, column = err.line and 1, message = err.message, hint = err.hint }
 end
 
 local function check_target(target, explicit, found)
-  local list, err = choices(target)
-  if not list then
-    found[#found + 1] = { severity = "error", message = err.message, hint = err.hint }
-    return
-  end
-  for _, chosen in ipairs(list) do
-    local checked, problem = program.config(chosen, explicit)
-    if not checked then
-      found[#found + 1] = { severity = "error", message = problem.message, hint = problem.hint }
-      return
-    end
+  local list, err = program.choose_all(target)
+  if not list then return add_error(found, err) end
+  local checked, problem = program.config(list[1], explicit)
+  if not checked then return add_error(found, problem) end
+  for i, chosen in ipairs(list) do
     local _, diagnosed = program.compile(chosen, checked)
-    table.move(diagnosed, 1, #diagnosed, #found + 1, found)
+    for _, diagnostic in ipairs(diagnosed) do
+      if i == 1 or not diagnostic.field then found[#found + 1] = diagnostic end
+    end
   end
 end
 

@@ -81,11 +81,24 @@ function tell.stopped(options, run, kept, signalled)
   if kept then say("run %s is kept; to go on: %s", run.id, resume_command(options, run)) else say("run %s was stopped", run.id) end
 end
 
+-- A name that the run awaits a message from, where it says one: nothing is in flight, so it is a signal's.
+local function awaited(run)
+  local names = {}
+  for _, branch in pairs(run.branches or {}) do
+    local wait = branch.wait
+    if wait and wait.mail and wait.from then names[#names + 1] = wait.from[1] end
+  end
+  table.sort(names)
+  return names[1]
+end
+
 function tell.running(options, run, kept, signalled)
   if signalled then return tell.stopped(options, run, kept, signalled) end
   if options.quiet then return end
   if kept then
     say("run %s only waits for a timer or a signal; to go on: %s", run.id, resume_command(options, run))
+    local name = awaited(run)
+    if name then say("it awaits a message: orchlua signal %s %s VALUE%s", terminal.quoted(run.id), terminal.quoted(name), store.as_option(options)) end
   else
     say("run %s only waits for a timer or a signal; in memory, it ends here", run.id)
   end

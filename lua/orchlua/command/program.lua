@@ -5,6 +5,7 @@ local config = require "orchlua.config"
 local errors = require "orchlua.error"
 local lfs = require "lfs"
 local orchlua = require "orchlua"
+local patterns = require "orchlua.patterns"
 local policy = require "orchlua.policy"
 
 local M = {}
@@ -15,7 +16,9 @@ local M = {}
 ---@field folder string
 ---@field first_line? integer
 ---@field indent? integer
+---@field title? string     its name in a literate file
 ---@field front? table      a literate file's front matter
+---@field front_lines? table<string, integer>   the lines of its fields
 ---@field path? string      the file, unless it is standard input
 
 local function read_all(path)
@@ -37,22 +40,39 @@ local function usage(message, hint)
   return errors.new("usage", message, { hint = hint })
 end
 
-local function from_literate(path, text, selector)
-  local literate = orchlua.literate.programs(text, path)
-  if literate.diagnostics and #literate.diagnostics > 0 then
-    return nil, usage(("%s: %s"):format(path, literate.diagnostics[1].message))
+-- What may have been meant by the name of a file that is not there.
+local function hint_for(target)
+  for _, ending in ipairs { ".dsl", ".md" } do
+    if lfs.attributes(target .. ending) then return ("did you mean `%s%s`?"):format(target, ending) end
   end
+  local file = target:match "^(.*)#[^/]*$"
+  if file and lfs.attributes(file) then return "`#` chooses a program of a .md file" end
+  if target:find "^%a+$" then return "`orchlua --help` lists the commands" end
+end
+
+-- A literate file with programs, or what is wrong with it.
+local function literate_of(path, text)
+  local literate = orchlua.literate.programs(text)
+  local wrong = literate.diagnostics[1]
+  if wrong then return nil, errors.new("usage", wrong.message, { file = path, line = wrong.line }) end
   if #literate.programs == 0 then return nil, usage(path .. " has no program: no block is labelled `dsl` or begins with `##`") end
-  local chosen, message
-  if selector or #literate.programs > 1 then
-    chosen, message = orchlua.literate.find(literate.programs, selector or "")
-    if not selector then message = M.list(path, literate.programs) end
-  else
-    chosen = literate.programs[1]
-  end
-  if not chosen then return nil, usage(message) end
-  return { text = chosen.text, name = path, path = path, folder = M.folder(path), first_line = chosen.first_line, indent = chosen.indent,
-    front = literate.front, title = chosen.title }
+  return literate
+end
+
+local function chosen_of(literate, path, found)
+  return { text = found.text, name = path, path = path, folder = M.folder(path), first_line = found.first_line, indent = found.indent,
+    front = literate.front, front_lines = literate.front_lines, title = found.name }
+end
+
+local function from_literate(path, text, selector)
+  local literate, err = literate_of(path, text)
+  if not literate then return nil, err end
+  local programs = literate.programs
+  if not selector and #programs > 1 then return nil, usage(M.list(path, programs)) end
+  local found, message = programs[1], nil
+  if selector then found, message = orchlua.literate.find(programs, selector) end
+  if not found then return nil, usage(message) end
+  return chosen_of(literate, path, found)
 end
 
 --- The list of a literate file's programs, for choosing one.
@@ -71,9 +91,26 @@ function M.choose(target)
   local path, selector = target:match "^(.*%.md)#(.*)$"
   path = path or target
   local text, message = read_all(path)
-  if not text then return nil, usage("cannot read " .. message) end
+  if not text then return nil, usage("cannot read " .. message, hint_for(target)) end
   if path:find "%.md$" then return from_literate(path, text, selector) end
   return { text = text, name = path == "-" and "stdin" or path, path = path ~= "-" and path or nil, folder = path == "-" and "." or M.folder(path) }
+end
+
+--- Finds all programs of a file: one, or each of a literate one.
+---@param target string   as `choose` takes it
+---@return orchlua.Chosen[]? list, orchlua.Error? err
+function M.choose_all(target)
+  if not target:find "%.md$" then
+    local chosen, err = M.choose(target)
+    return chosen and { chosen }, err
+  end
+  local text, message = read_all(target)
+  if not text then return nil, usage("cannot read " .. message) end
+  local literate, err = literate_of(target, text)
+  if not literate then return nil, err end
+  local list = {}
+  for i, found in ipairs(literate.programs) do list[i] = chosen_of(literate, target, found) end
+  return list
 end
 
 --- The configuration for a program.
@@ -90,32 +127,46 @@ local built_in = { ["completion:async"] = true, ["optimization:async"] = true, [
   ["orchestration:request_termination"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true }
 for _, action in ipairs { "create", "update", "get", "query", "delete" } do built_in["state:entity:" .. action] = true end
 
---- Whether an event is one of the language's own.
-function M.built_in_event(name)
-  return built_in[name] or name:find "^pattern:" ~= nil
-end
-
 -- What a configuration knows and allows, for the compiler's warnings. One without agents knows nothing.
 local function known(checked, front)
   local any, narrowed = next(checked.agents) ~= nil, policy.narrow(checked, front)
   return {
     agent = function(id) return not any or config.match(checked.agents, id) ~= nil end,
-    event = function(name) return not any or M.built_in_event(name) or config.match(checked.events, name) ~= nil end,
+    event = function(name)
+      local pattern = name:match "^pattern:(.*)$"
+      local missing = pattern and patterns.missing(pattern, checked.patterns)
+      if missing then return false, missing.message, missing.hint end
+      return pattern ~= nil or not any or built_in[name] or config.match(checked.events, name) ~= nil
+    end,
     allows_agent = function(id) return config.allows_agent(narrowed, id) end,
     allows_event = function(name) return config.allows_event(narrowed, name) end,
   }
 end
 
+-- What a configuration finds in the front matter; it is the same for all programs of the file.
+local function judged(chosen, checked)
+  local found = policy.judge(checked, chosen.front)
+  table.sort(found, function(a, b) return chosen.front_lines[a.field] < chosen.front_lines[b.field] end)
+  for _, diagnostic in ipairs(found) do
+    diagnostic.file, diagnostic.line, diagnostic.column = chosen.name, chosen.front_lines[diagnostic.field], 1
+  end
+  return found
+end
+
 --- Compiles a chosen program under a configuration.
 ---@param edited? boolean   it is to take over a run of another program
 ---@return orchlua.Program? program
----@return table[] diagnostics
+---@return table[] diagnostics   those about a literate file's front matter have its `field`
 function M.compile(chosen, checked, edited)
   local program, found, all = orchlua.compile(chosen.text, {
     name = chosen.name, first_line = chosen.first_line, indent = chosen.indent, config = checked, known = known(checked, chosen.front), edited = edited,
   })
-  if program then program.folder, program.front = chosen.folder, chosen.front end
-  return program, all or found
+  local diagnostics = judged(chosen, checked)
+  local wrong = M.split(diagnostics)[1]
+  table.move(all or found, 1, #(all or found), #diagnostics + 1, diagnostics)
+  if not program or wrong then return nil, diagnostics end
+  program.folder, program.front, program.title = chosen.folder, chosen.front, program.title or chosen.title
+  return program, diagnostics
 end
 
 --- Errors and warnings of a compilation, apart.
@@ -148,7 +199,7 @@ function M.compile_file(folder, file, checked)
   local path, wrong = folder .. "/" .. file, wrong_file(folder, file)
   if wrong then return nil, wrong end
   local chosen, err = M.choose(path)
-  if not chosen then return nil, errors.new("event", err.message) end
+  if not chosen then return nil, errors.new("event", err.line and ("%s:%d: %s"):format(err.file, err.line, err.message) or err.message) end
   local compiled, found = M.compile(chosen, checked)
   if compiled then return compiled end
   local first = M.split(found)[1]

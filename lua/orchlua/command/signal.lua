@@ -5,6 +5,7 @@ local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local errors = require "orchlua.error"
 local output = require "orchlua.command.output"
+local source = require "orchlua.dsl.source"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -12,12 +13,22 @@ local json, value = core.json, core.value
 
 local M = {}
 
--- VALUE is JSON, or else text.
+-- The value is JSON, or else text; what begins as an object or an array is meant as one.
 local function body_of(text)
   if text == nil then return "null" end
-  local decoded = json.decode(text)
+  local decoded, message, at = json.decode(text)
+  if decoded == nil and text:find "^%s*[{[]" then
+    return nil, errors.new("usage", ("the signal's value is no JSON: %s at byte %d"):format(message, at),
+      { excerpt = source.new(text, ""):excerpt(at), hint = [[a text that begins so is given as a JSON string: '"[draft] …"']] })
+  end
   if decoded == nil then decoded = value.utf8(text) end
   return json.encode(decoded)
+end
+
+local function ended(found, message, options)
+  local hint = message.kind == "signal" and found.status == "failed"
+    and ("go on with it first: orchlua resume %s%s"):format(terminal.quoted(found.id), store.as_option(options)) or nil
+  return errors.new("usage", ("the run `%s` has ended: %s"):format(found.id, found.status), { hint = hint })
 end
 
 --- Hands a run a message, and says who takes it.
@@ -28,7 +39,7 @@ function M.send(options, message, done)
   local runtime, err = store.existing(options)
   if not runtime then return drive.complain(err) end
   local found, problem = runtime.store:find(options.run)
-  if found and found.status ~= "running" then problem = errors.new("usage", ("the run `%s` has ended: %s"):format(found.id, found.status)) end
+  if found and found.status ~= "running" then problem = ended(found, message, options) end
   local ok
   if not problem then ok, problem = runtime.store:send(found, message) end
   local holder = found and runtime.store:holder(found)
@@ -48,7 +59,9 @@ end
 
 --- `orchlua signal RUN NAME [JSON]`.
 function M.main(options)
-  return M.send(options, { kind = "signal", name = options.name, body = body_of(options.value) }, "sent")
+  local body, err = body_of(options.value)
+  if not body then return drive.complain(err) end
+  return M.send(options, { kind = "signal", name = options.name, body = body }, "sent")
 end
 
 return M

@@ -56,6 +56,7 @@
 --               name is as written, `COUNT` or `JSON.stringify`; `order` follows the last argument of SORT;
 --               `COUNT(list WHERE e)` has args = { list } and where = e
 -- Method      { object = Expr, name = string, name_pos = integer, args = { Expr … }, optional = boolean }
+--               a Field, Index or Method in parentheses that hold a `?.` is `closed`: the chain ends with it
 -- Lambda      { params = { Name … }, body = Expr }   only as an argument of a Call
 -- Unary       { op = "-"|"NOT", operand = Expr }     `!` is NOT
 -- Binary      { op, left = Expr, right = Expr, op_pos }  op: + - * / % < <= > >= == != IN AND OR; `&&` is AND, `||` OR

@@ -2,6 +2,7 @@
 -- loop, everything else by what it starts with.
 
 local cursors = require "orchlua.dsl.cursor"
+local walk = require "orchlua.dsl.walk"
 local words = require "orchlua.dsl.words"
 
 local M = {}
@@ -282,6 +283,16 @@ local function entry(self)
   return { key = key, value = self:expression(), pos = token.pos }
 end
 
+-- Parentheses end a chain: what a `?.` in them cuts short is their value, null, and no more.
+local function enclosed(inner)
+  local link = inner
+  while walk.link[link.tag] and not link.closed do
+    if link.optional then inner.closed = true end
+    link = link.object
+  end
+  return inner
+end
+
 -- `{{ expr }}` where a value is expected means `(expr)`.
 local function braces(self)
   self:take()
@@ -290,7 +301,7 @@ local function braces(self)
   local first = self:previous()
   local second = self:expect("}", "to close `{{`")
   if second.pos > first.stop then self:fail("expected `}}`, without a space in it, to close `{{`", nil, first) end
-  return inner
+  return enclosed(inner)
 end
 
 -- Whether `{{` stands here, written without a space.
@@ -318,7 +329,7 @@ primary["("] = function(self)
   self.at = self.at + 1
   local inner = self:expression()
   self:expect(")", "to close `(`")
-  return inner
+  return enclosed(inner)
 end
 
 -- What stands in other languages, by the sign that is too many and the one before it.

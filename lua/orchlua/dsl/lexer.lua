@@ -35,7 +35,7 @@ local sign = C(P "=>" + "==" + "!=" + "<=" + ">=" + "&&" + "||" + P "?." * -R "0
 local lexeme = S " \t" ^ 0 * Cp() * (word * Cp() * Cc "name" + number * Cp() * Cc "number" + sign * Cp() * Cc "sign" + true)
 local comment = P "#" * (1 - P "\n") ^ 0
 local blank = S " \t" ^ 0 * comment ^ -1 * Cp()
-local heading = P "##" * -P "#" * S " \t" ^ 0 * C((1 - P "\n") ^ 0) * Cp()
+local heading = P "##" * -P "#" * S " \t" ^ 0 * -S " \t\r\v\f\n" * C((1 - P "\n") ^ 1) * Cp()
 
 -- A line that begins as a statement does, inside open brackets: they were never
 -- closed. Neither a key (`IF : 1`) nor a call (`APPEND (list, x)`) begins so.
@@ -216,7 +216,7 @@ function M.lines(source, diagnostics)
   while pos <= #text do
     local title, after = heading:match(text, pos)
     if title then
-      lines[#lines + 1] = { heading = title:match "^.*%S" or "", pos = pos, stop = after }
+      lines[#lines + 1] = { heading = title:match "^.*%S", pos = pos, stop = after }
       pos = after + 1
     else
       local code = text:match("^[ \t]*()", pos)

@@ -1,12 +1,14 @@
 -- Finds the programs in a Markdown file: its front matter, and the fenced blocks
 -- that are labelled `dsl`, or unlabelled and start as a program does.
 
+local front_matter = require "orchlua.dsl.front_matter"
 local words = require "orchlua.dsl.words"
 
 local M = {}
 
 ---@class orchlua.LiterateProgram
----@field title string
+---@field name? string        its own title, or else the heading above
+---@field title string        the same, or a stand-in
 ---@field slug string
 ---@field number integer       from 1, in the order of the file
 ---@field text string
@@ -21,34 +23,19 @@ end
 
 -- Front matter ------------------------------------------------------------------
 
-local kept = { "name", "version", "description", "security_profile", "capabilities" }
-
--- The mapping that YAML text holds; nil and what is wrong, and on which of its lines.
-local function mapping(text)
-  local ok, parsed = pcall(require("lyaml").load, text)
-  if not ok then
-    local line, message = tostring(parsed):match "(%d+):%d+: (.*)$"
-    return nil, "the front matter is no YAML: " .. (message or tostring(parsed)), tonumber(line) or 1
-  end
-  if parsed == nil or text:find "^%s*$" then return {} end
-  if type(parsed) ~= "table" or #parsed > 0 then return nil, "the front matter is no YAML mapping", 1 end
-  local front = {}
-  for _, key in ipairs(kept) do front[key] = parsed[key] end
-  return front
-end
-
--- The front matter and the line after it. One that opens and never closes counts
+-- The front matter, the line after it, and the lines of its fields. One that opens and never closes counts
 -- as wrong when a field follows, for its security profile not to be passed over.
-local function front_matter(lines, diagnostics)
+local function front_of(lines, diagnostics)
   if not lines[1]:find "^%-%-%-%s*$" then return nil, 1 end
   local function wrong(line, message)
     diagnostics[#diagnostics + 1] = { severity = "error", line = line, message = message }
   end
   for i = 2, #lines do
     if lines[i]:find "^%-%-%-%s*$" or lines[i]:find "^%.%.%.%s*$" then
-      local front, message, line = mapping(table.concat(lines, "\n", 2, i - 1))
+      local front, message, line, at = front_matter.read(table.concat(lines, "\n", 2, i - 1))
       if not front then wrong(line + 1, message) end
-      return front, i + 1
+      for field, number in pairs(at or {}) do at[field] = number + 1 end
+      return front, i + 1, at
     end
   end
   if (lines[2] or ""):find "^[%w_]+:" then wrong(1, "the front matter is never closed") end
@@ -120,9 +107,10 @@ local function unique_slug(title, used)
 end
 
 local function add_program(programs, used, body, heading, first_line, indent)
-  local title = own_title(body) or heading or ("program %d"):format(#programs + 1)
+  local name = own_title(body) or heading
+  local title = name or ("program %d"):format(#programs + 1)
   programs[#programs + 1] = {
-    title = title, slug = unique_slug(title, used), number = #programs + 1, text = table.concat(body, "\n") .. "\n",
+    name = name, title = title, slug = unique_slug(title, used), number = #programs + 1, text = table.concat(body, "\n") .. "\n",
     first_line = first_line, indent = indent,
   }
 end
@@ -150,10 +138,10 @@ end
 
 --- Finds the programs of a Markdown file.
 ---@param text string
----@return { front: table?, programs: orchlua.LiterateProgram[], diagnostics: table[] }
+---@return { front: table?, front_lines: table<string, integer>?, programs: orchlua.LiterateProgram[], diagnostics: table[] }
 function M.programs(text)
   local lines, diagnostics, programs, used, heading = lines_of((text:gsub("^\239\187\191", ""))), {}, {}, {}, nil
-  local front, i = front_matter(lines, diagnostics)
+  local front, i, front_lines = front_of(lines, diagnostics)
   while i <= #lines do
     local indent, mark, info = opening(lines[i])
     if indent then
@@ -165,7 +153,7 @@ function M.programs(text)
       i = i + 1
     end
   end
-  return { front = front, programs = programs, diagnostics = diagnostics }
+  return { front = front, front_lines = front_lines, programs = programs, diagnostics = diagnostics }
 end
 
 --- Finds one program by its number, its slug or a unique beginning of it.

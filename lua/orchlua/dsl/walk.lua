@@ -111,16 +111,16 @@ end
 --- The nodes that are links of a chain `a.b[c].d()`.
 M.link = { Field = true, Index = true, Method = true }
 
---- What a chain starts from, and its links from there on.
+--- What a chain starts from, and its links from there on. A chain in parentheses that `?.` may cut short is a start.
 ---@param node orchlua.Node
 ---@return orchlua.Node start
 ---@return orchlua.Node[] links
 function M.links(node)
   local reversed, links = {}, {}
-  while M.link[node.tag] do
+  repeat
     reversed[#reversed + 1] = node
     node = node.object
-  end
+  until not M.link[node.tag] or node.closed
   for i = #reversed, 1, -1 do links[#links + 1] = reversed[i] end
   return node, links
 end

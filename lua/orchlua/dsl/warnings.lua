@@ -183,10 +183,12 @@ local function unknown_to_configuration(tree, warn, known)
     if agent and agent.tag == "String" and not known.agent(agent.value) then
       warn(agent, ("no configuration knows the agent `%s`"):format(agent.value))
     end
-    if statement.tag == "Event" and not known.event(statement.name) then
+    local is_known, message, hint = true, nil, nil
+    if statement.tag == "Event" then is_known, message, hint = known.event(statement.name) end
+    if not is_known then
       warn({ pos = statement.name_pos or statement.pos, stop = statement.stop },
-        ("no configuration knows the event `%s`"):format(statement.name),
-        statement.as and "nothing would answer it" or "it is recorded and published, nothing more")
+        message or ("no configuration knows the event `%s`"):format(statement.name),
+        hint or statement.as and "nothing would answer it" or "it is recorded and published, nothing more")
     end
   end)
 end
@@ -212,8 +214,8 @@ end
 ---@param tree orchlua.Node
 ---@param checked { units: orchlua.Unit[], slots: orchlua.Slot[] }
 ---@param warn fun(node: orchlua.Node, message: string, hint?: string)
----@param known? { agent: fun(id: string): boolean, event: fun(name: string): boolean, allows_agent: (fun(id: string): boolean, string?)?,
----  allows_event: (fun(name: string): boolean, string?)? }
+---@param known? { agent: fun(id: string): boolean, event: fun(name: string): boolean, string?, string?, allows_agent: (fun(id: string): boolean, string?)?,
+---  allows_event: (fun(name: string): boolean, string?)? }   `event` may give a message and a hint of its own
 function M.find(tree, checked, warn, known)
   unassigned_reads(tree, checked, warn)
   unused_results(checked, warn)

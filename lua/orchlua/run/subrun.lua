@@ -43,7 +43,7 @@ local function start(runtime, parent, request, depth)
     budget = request.allotted, fronts = parent.setting.fronts,
   })
   if child then return child end
-  err.hint = err.hint and "give it in `input` of orchestration:run"
+  if err.hint and err.hint:find "^%-%-input" then err.hint = "give it in `input` of orchestration:run" end
   return nil, err
 end
 

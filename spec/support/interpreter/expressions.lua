@@ -203,7 +203,7 @@ local links = { Field = true, Index = true, Method = true }
 -- What stands before a link, and whether a `?.` in front has cut the chain short.
 local function before(node, scope)
   local object, cut
-  if links[node.object.tag] then object, cut = expression[node.object.tag](node.object, scope) else object = value(node.object, scope) end
+  if links[node.object.tag] and not node.object.closed then object, cut = expression[node.object.tag](node.object, scope) else object = value(node.object, scope) end
   return object, cut or node.optional and object == null
 end
 

@@ -39,6 +39,8 @@ local dialects = {
 local MOST_OUTPUT = 4096
 -- What a message takes besides its text, and a request besides its messages, in tokens.
 local MESSAGE_TOKENS, REQUEST_TOKENS = 16, 64
+-- Seconds that a server has, once its stream is whole, to end the body too: then its connection serves others.
+local LAST_SECONDS = 0.25
 -- Bytes kept of an answer that was cut off.
 local KEPT_PARTIAL = 64 * 1024
 
@@ -157,12 +159,12 @@ local function whole(loop, handle, secrets, dialect)
   return answer
 end
 
--- Takes one event of a stream: its piece is told as it comes.
-local function taker(answer, dialect, show)
+-- Takes one event of a stream: its piece is told as it comes; `whole_now` is called at the last one.
+local function taker(answer, dialect, show, whole_now)
   return function(data)
     if data == dialect.last then
       answer.ending = answer.ending or "stop"
-      return
+      return whole_now()
     end
     local event = data ~= "" and json.decode(data)
     local piece = event and dialect.piece(answer, event)
@@ -189,11 +191,28 @@ local function gathering(secrets, tell)
   end
 end
 
-local function streamed(handle, secrets, dialect, tell, note)
+-- A transfer that is to end soon: when `begin` has been called, it is closed after a moment, for what reads it
+-- not to wait for a server that leaves it open.
+local function last_moment(loop, handle)
+  local moment = setmetatable({}, { __close = function(self)
+    if self.timer then self.timer:close() end
+  end })
+  function moment.begin()
+    if moment.timer then return end
+    moment.timer = loop:timer(LAST_SECONDS)
+    loop:resume(coroutine.create(function()
+      if moment.timer:wait() then handle:close() end
+    end))
+  end
+  return moment
+end
+
+local function streamed(loop, handle, secrets, dialect, tell, note)
   local answer = {}
   local show, text = gathering(secrets, tell)
   note.partial = function() return io.last(text(), KEPT_PARTIAL) end
-  local take = taker(answer, dialect, show)
+  local moment <close> = last_moment(loop, handle)
+  local take = taker(answer, dialect, show, moment.begin)
   local reader = dialect.streams_as == "events" and lines.events(take) or lines.reader(take)
   local broken = io.pieces(handle, function(piece)
     reader:feed(piece)
@@ -287,7 +306,7 @@ function M.new(entry, loop, folder)
     }, function(handle, head)
       if head.status < 200 or head.status > 299 then return nil, refusal(handle, head, secrets) end
       if not asked.stream or is_json(head) then return whole(loop, handle, secrets, dialect) end
-      return streamed(handle, secrets, dialect, asked.tell or nothing, asked)
+      return streamed(loop, handle, secrets, dialect, asked.tell or nothing, asked)
     end)
     local wrong = failed and request_text.failure(failed, entry) or judged(answer, settings, dialect, secrets)
     local usage = answer and usage_of(answer, entry.price)

@@ -48,13 +48,22 @@ local function usage_of(answer)
   return wire.usage(wire.count_at(usage, "prompt_tokens"), wire.count_at(usage, "completion_tokens"))
 end
 
+-- The texts of a list of parts, `[{type: "text", text: …}]`, as one; nil when there are none.
+local function parts_text(message)
+  local texts = {}
+  for _, part in ipairs(wire.list_at(message, "content")) do
+    if wire.text_at(part, "type") == "text" then texts[#texts + 1] = wire.text_at(part, "text") end
+  end
+  return texts[1] and table.concat(texts)
+end
+
 --- A whole answer.
 ---@return orchlua.Answer
 function M.answer(body)
   local choice = wire.list_at(body, "choices")[1]
   local message = wire.at(choice, "message")
   local refusal = wire.text_at(message, "refusal")
-  local text = wire.text_at(message, "content") or refusal
+  local text = wire.text_at(message, "content") or parts_text(message) or refusal
   return {
     text = text, usage = usage_of(body), problem = wire.at(body, "error") and body or nil,
     ending = refusal and "refused" or ENDINGS[wire.text_at(choice, "finish_reason")] or text and "stop",
@@ -75,7 +84,7 @@ function M.piece(answer, event)
   local finish, refusal = wire.text_at(choice, "finish_reason"), wire.text_at(choice, "delta", "refusal")
   if finish then answer.ending = answer.ending or ENDINGS[finish] or "stop" end
   if refusal then answer.ending = "refused" end
-  return wire.text_at(choice, "delta", "content") or refusal
+  return wire.text_at(choice, "delta", "content") or parts_text(wire.at(choice, "delta")) or refusal
 end
 
 --- The data that ends a stream.
