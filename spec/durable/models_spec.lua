@@ -201,6 +201,15 @@ end } }
     assert.truthy(out.err:find("has only 1 reply to what the agent", 1, true), out.err)
   end)
 
+  it("is kept in memory when no store is named: `resume --all` would ask real agents", function()
+    write("p.dsl", ask "one" .. "RETURN 1")
+    orchlua "p.dsl --record replies.jsonl"
+    local kept = folder .. "/kept.db"
+    local out = command.shell(("ORCHLUA_STORE=%s %s p.dsl --replay replies.jsonl"):format(kept, command.path), folder)
+    assert.equal("1\n", out.out, out.err)
+    assert.is_nil(io.open(kept))
+  end)
+
   it("is not written over, and a file that is none is refused", function()
     write("p.dsl", ask "one")
     orchlua "p.dsl --record replies.jsonl"

@@ -91,6 +91,8 @@ end
 function M.main(options)
   local refused = check_times(options)
   if refused then return complain(refused) end
+  -- A replay is a test: in a store, `resume --all` would go on with one that stopped, and ask real agents.
+  if options.replay then options.store = options.store or ":memory:" end
   local chosen, err = program.choose(options.file)
   if not chosen then return complain(err) end
   local inputs, problem = inputs_of(options)
