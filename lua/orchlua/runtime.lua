@@ -91,6 +91,7 @@ local function open_store(self, path)
     perform = function(run, wanted) self:perform(run, wanted) end,
     stop = function(run, problem) self:stop(run, problem) end,
     ended = function(run) self:ended(run) end,
+    late = function() self.parking:recount() end,
   })
   self.parking = parking.new(self)
   self.renew_at, self.listen_at = self.loop_handle:now() + sqlite.RENEW_SECONDS, self.loop_handle:now() + DEAF_SECONDS

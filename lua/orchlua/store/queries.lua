@@ -55,6 +55,19 @@ function M:next_due_of_mine()
   return rows and rows[1] and rows[1].due
 end
 
+--- How many runs this driver holds.
+---@return integer? count, orchlua.Error? err
+function M:count_of_mine()
+  local rows, err = self:query("SELECT count(*) AS count FROM run WHERE driver = ?", self.driver)
+  return rows and rows[1].count, err
+end
+
+--- Whether this driver holds a run.
+function M:is_mine(id)
+  local rows = self:query("SELECT 1 FROM run WHERE id = ? AND driver = ?", id, self.driver)
+  return rows ~= nil and rows[1] ~= nil
+end
+
 --- The runs that this driver holds and that are due.
 ---@return { id: string }[]? rows, orchlua.Error? err
 function M:due_of_mine(time)

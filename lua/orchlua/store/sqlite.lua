@@ -19,6 +19,8 @@ local M = {}
 
 -- Seconds that a driver holds its runs without a sign of life, and between two signs.
 M.LEASE_SECONDS, M.RENEW_SECONDS = 10, 3
+-- The part of a lease's time after which a sign of life counts as late: SQLite's clock is coarser than others'.
+local IN_TIME = 0.9
 -- Bytes that a row behind a snapshot keeps of its body.
 M.HISTORY_BODY = 256
 -- Rows that a run keeps behind its snapshot, and days that a run is kept after it has
@@ -458,6 +460,11 @@ function Store:say_state(lease, state)
   lease.noted_row = lease.last_row
 end
 
+--- Has the next commit tell whether this process still drives a run.
+function Store:ask_lease(lease)
+  if self.part_of ~= lease then begin_part(self, lease) end
+end
+
 --- Says in a run's row which is its last row of the journal.
 function Store:say_last(lease)
   if self.part_of ~= lease then begin_part(self, lease) end
@@ -550,10 +557,14 @@ function Store:void()
   self.guards, self.asked, self.part_of = {}, {}, nil
 end
 
---- Puts a sign of life into the batch.
+--- Puts a sign of life into the batch. When it comes so late that others may have taken runs over meanwhile, the store itself
+--- is among those that are refused.
 function Store:renew()
   if not self.driver then return end
+  local guards = self.guards
   self.part_of = nil
+  guards[#guards + 1] = self
+  self.db:guard(self.statements.in_time, -#guards, self.driver, M.LEASE_SECONDS * IN_TIME)
   self.db:guard(self.statements.always, 0)
   self.db:add(self.statements.renew, 0, self.driver, core.loop.clock())
 end

@@ -40,6 +40,7 @@ return {
   rest = [[UPDATE run SET last = ?2, status = ?3, changed = ?4, due = ?5, steps = ?6, outcome = ?7, driver = CASE WHEN ?8 THEN NULL ELSE driver END,
     usage = ?9 WHERE number = ?1]],
   taken = "DELETE FROM message WHERE number = ?1",
+  in_time = "SELECT 1 FROM driver WHERE number = ?1 AND renewed > (julianday('now') - 2440587.5) * 86400 - ?2",
   renew = "UPDATE driver SET renewed = ?2 WHERE number = ?1",
 
   -- A snapshot takes the body of the one before it. Behind it what is long in rows is cut:
