@@ -25,6 +25,7 @@ local random = require "orchlua.random"
 local resume = require "orchlua.resume"
 local runs = require "orchlua.run"
 local sqlite = require "orchlua.store.sqlite"
+local subrun = require "orchlua.run.subrun"
 local task = require "orchlua.task"
 
 local json, value = core.json, core.value
@@ -331,8 +332,10 @@ function Runtime:resume(id, options)
   local here = self.runs[id] or self.parking:wake(id)
   if here and not here.accounted then return nil, errors.new("run", ("the run `%s` is being driven here already"):format(id)) end
   local run, err = resume.run(self, id, { program = options.program, budget = given })
-  if run then self:take_messages() end
-  return run, err
+  if not run then return nil, err end
+  self:take_messages()
+  subrun.finish_left(self, run)
+  return run
 end
 
 -- With a seed every run has its own, so that two in one process differ.

@@ -25,14 +25,18 @@ end
 -- Runs that are looked at in one go.
 M.DUE_AT_ONCE = 1000
 
+-- Sub-runs are driven with their parents; one whose parent has ended is to be ended.
+local MINE_TO_DRIVE = "(parent IS NULL OR NOT EXISTS (SELECT 1 FROM run AS above WHERE above.id = run.parent AND above.status = 'running'))"
+
 --- The runs that somebody should drive now, and nobody does: those that were cut off,
---- and those whose timer or message is due. Sub-runs are driven with their parents.
+--- those whose timer or message is due, and sub-runs that a crash left behind.
 ---@param after? integer   the number that was given with the runs before these
 ---@return table[]? runs, orchlua.Error|integer|nil last   an error; or, when there may be more runs, the number to ask on from
 function M:due(after)
-  local rows, err = with_options(self:query(RUNS .. [[WHERE parent IS NULL AND run.number > ?2 AND run.number IN (
+  local rows, err = with_options(self:query(RUNS .. [[WHERE ]] .. MINE_TO_DRIVE .. [[ AND run.number > ?2 AND run.number IN (
       SELECT number FROM run WHERE status = 'running' AND due IS NULL
       UNION SELECT number FROM run WHERE due <= ?1
+      UNION SELECT number FROM run WHERE parent IS NOT NULL AND status = 'running'
       UNION SELECT message.run FROM message JOIN run ON run.number = message.run WHERE run.status = 'running'
     ) ORDER BY run.number LIMIT ?3]], core.loop.clock(), after or -1, M.DUE_AT_ONCE))
   if not rows then return nil, err end
@@ -41,6 +45,12 @@ function M:due(after)
     if not self:holder(run) then free[#free + 1] = run end
   end
   return free, #rows == M.DUE_AT_ONCE and rows[#rows].number or nil
+end
+
+--- The ids of a run's sub-runs that have not ended.
+---@return { id: string }[]? rows, orchlua.Error? err
+function M:children(id)
+  return self:query("SELECT id FROM run WHERE parent = ? AND status = 'running'", id)
 end
 
 --- When the next timer behind a time is due, of the runs that wait; seconds since the epoch, nil without one.
