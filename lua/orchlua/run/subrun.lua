@@ -14,13 +14,15 @@ local M = {}
 -- A sub-run that never was has spent nothing.
 local NOTHING = { input = 0, output = 0 }
 
--- Compiles a program of a sub-run: a file beside the program that starts it, or below.
-local function compile_file(runtime, folder, file)
+--- Compiles the program of a sub-run: a file beside the program that starts it, or below.
+---@param options { compile_file: fun(folder: string, file: string, config: table): orchlua.Program?, orchlua.Error? }   as a runtime has them
+---@return orchlua.Program? program, orchlua.Error? err
+function M.compile_file(options, folder, file, config)
   if file:sub(1, 1) == "/" or ("/" .. file .. "/"):find("/../", 1, true) then
     return nil, errors.new("policy", ("a sub-run is a file beside its own program or below, and `%s` is not"):format(file))
   end
-  if not runtime.options.compile_file then return nil, errors.new("event", "this runtime was given no `compile_file` for sub-runs") end
-  return runtime.options.compile_file(folder, file, runtime.config)
+  if not options.compile_file then return nil, errors.new("event", "this runtime was given no `compile_file` for sub-runs") end
+  return options.compile_file(folder, file, config)
 end
 
 -- A program that runs itself is stopped here.
@@ -36,7 +38,7 @@ local function answer_of(request, status, result, err, duration, usage)
 end
 
 local function start(runtime, parent, request, depth)
-  local program, err = compile_file(runtime, parent.setting.folder, request.file)
+  local program, err = M.compile_file(runtime.options, parent.setting.folder, request.file, runtime.config)
   if not program then return nil, err end
   local child
   child, err = runtime:start(program, {
