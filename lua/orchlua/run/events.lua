@@ -172,6 +172,7 @@ local function entity_event(action)
     local asked = new_request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
     asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
+    if action == "update" and run.keeps then asked.most = run.limits.row end
     tell(run, name, asked, data)
     send(run, branch, asked)
   end
@@ -333,7 +334,10 @@ function M.answered(run, asked, row)
     return run:wake(branch, result)
   end
   asked.home.outstanding = math.max(0, asked.home.outstanding - 1)
-  if asked.quiet then return end
+  if asked.quiet then
+    if failed and kind == "entity" then run:publish("warning", { message = failed.message }) end
+    return
+  end
   mailbox.post(run, asked.home, {
     agent_id = asked.agent_id, reply = result,
     raises = failed and asked.options.on_error == "raise" and as_error(asked, row) or nil,
