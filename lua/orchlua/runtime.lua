@@ -479,6 +479,7 @@ local function keep_house(self)
   if self.loop_handle:now() < self.renew_at then return end
   self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
   self.store:renew()
+  if not self.journal.busy then self.store:tidy() end
   self:take_messages()
   self.parking:tidy()
   commit(self)
