@@ -34,11 +34,6 @@ describe("a sub-run", function()
     end
   end
 
-  local function killed_at(at)
-    return command.shell(("env ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=%s FAULT=kill FAULT_AT=%d FAULT_PATH=run.db timeout -s KILL 20 %s p.dsl --store run.db --quiet --run-id one"):format(
-      broken.faults(), at, command.path), folder).status ~= 0
-  end
-
   local function how_they_stand()
     local out = command.shell(command.path .. " runs --store run.db --output json", folder)
     if out.status ~= 0 then return {} end
@@ -56,7 +51,7 @@ describe("a sub-run", function()
         local at, orphans = 1, 0
         while true do
           command.shell("rm -f run.db*; cp empty.db run.db", folder)
-          local cut_off = killed_at(at)
+          local cut_off = broken.killed(folder, "p.dsl --quiet --run-id one", at)
           local before = how_they_stand()
           if before.one == "completed" and before["one/1"] ~= "cancelled" then orphans = orphans + 1 end
           command.shell(command.path .. " resume --all --store run.db --quiet", folder)
