@@ -88,22 +88,48 @@ static int mark(lua_State *L, const char *key)
 static int array(lua_State *L) { return mark(L, &array_key); }
 static int object(lua_State *L) { return mark(L, &object_key); }
 
+/* What is charged ----------------------------------------------------------------- */
+
+/* Work on large values is charged to whoever counts it (a run): a turn for so many elements, or bytes of
+ * strings in place of an element. Less work is not worth the call. */
+enum { ELEMENTS_A_TURN = 4, BYTES_AN_ELEMENT = 64, LEAST_CHARGED = 64 };
+
+/* Calls `counter:charge(turns)`, where there is a counter at that index; what it raises passes through. */
+static void charge(lua_State *L, int counter, lua_Integer elements)
+{
+  if (elements < LEAST_CHARGED || lua_isnoneornil(L, counter)) return;
+  lua_getfield(L, counter, "charge");
+  lua_pushvalue(L, counter);
+  lua_pushinteger(L, elements / ELEMENTS_A_TURN);
+  lua_call(L, 2, 0);
+}
+
+/* What the value at the top of the stack weighs, as an element. */
+static lua_Integer weight(lua_State *L)
+{
+  return 1 + (lua_type(L, -1) == LUA_TSTRING ? (lua_Integer)(lua_rawlen(L, -1) / BYTES_AN_ELEMENT) : 0);
+}
+
 /* Copying ----------------------------------------------------------------------- */
 
-/* Pushes a copy of the table at `index`. `memo` is the index of a table from what
- * was copied to its copy, or 0 while nothing nested was met. False when too deep. */
-static bool copy_table(lua_State *L, int index, int memo, int depth);
+struct copying {
+  int memo;             /* the index of a table from what was copied to its copy */
+  lua_Integer elements; /* so many, as they weigh */
+};
 
-static bool copy_nested(lua_State *L, int memo, int depth)
+/* Pushes a copy of the table at `index`. False when too deep. */
+static bool copy_table(lua_State *L, int index, struct copying *copying, int depth);
+
+static bool copy_nested(lua_State *L, struct copying *copying, int depth)
 {
   int index = lua_gettop(L);
   lua_pushvalue(L, index);
-  if (lua_rawget(L, memo) != LUA_TNIL) {
+  if (lua_rawget(L, copying->memo) != LUA_TNIL) {
     lua_remove(L, index);
     return true;
   }
   lua_pop(L, 1);
-  if (!copy_table(L, index, memo, depth + 1)) return false;
+  if (!copy_table(L, index, copying, depth + 1)) return false;
   lua_remove(L, index);
   return true;
 }
@@ -115,7 +141,7 @@ static void remember(lua_State *L, int memo, int index, int copied)
   lua_rawset(L, memo);
 }
 
-static bool copy_table(lua_State *L, int index, int memo, int depth)
+static bool copy_table(lua_State *L, int index, struct copying *copying, int depth)
 {
   if (depth > DEEPEST) return false;
   luaL_checkstack(L, 12, "a value nested too deep");
@@ -123,10 +149,11 @@ static bool copy_table(lua_State *L, int index, int memo, int depth)
   lua_createtable(L, (int)length, orchlua_kind(L, index) == KIND_OBJECT ? (int)length : 0);
   int copied = lua_gettop(L);
   if (lua_getmetatable(L, index)) lua_setmetatable(L, copied);
-  remember(L, memo, index, copied);
+  remember(L, copying->memo, index, copied);
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
-    if (lua_type(L, -1) == LUA_TTABLE && !copy_nested(L, memo, depth)) return false;
+    copying->elements += weight(L);
+    if (lua_type(L, -1) == LUA_TTABLE && !copy_nested(L, copying, depth)) return false;
     lua_pushvalue(L, -2);
     lua_insert(L, -2);
     lua_rawset(L, copied);
@@ -134,15 +161,17 @@ static bool copy_table(lua_State *L, int index, int memo, int depth)
   return true;
 }
 
-/* Whether the table at `index` holds no table. */
-static bool is_flat(lua_State *L, int index)
+/* Whether the table at `index` holds no table; then `*elements` is what its elements weigh. */
+static bool is_flat(lua_State *L, int index, lua_Integer *elements)
 {
+  *elements = 0;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     if (lua_type(L, -1) == LUA_TTABLE) {
       lua_pop(L, 2);
       return false;
     }
+    *elements += weight(L);
     lua_pop(L, 1);
   }
   return true;
@@ -161,24 +190,33 @@ static void copy_flat(lua_State *L, int index)
   }
 }
 
-/* copy(v [, fresh]) -> a deep copy in which what is shared or cyclic stays so; nil
+enum { COPIED = 1, FRESH, COPY_COUNTER, MEMO };
+
+/* copy(v [, fresh [, counter]]) -> a deep copy in which what is shared or cyclic stays so; nil
  * and a message when v is nested more than DEEPEST deep. A `fresh` v, which nobody
- * else holds, is given back itself when no table is in it. */
+ * else holds, is given back itself when no table is in it. The work is charged. */
 static int copy(lua_State *L)
 {
-  luaL_checkany(L, 1);
-  bool fresh = lua_toboolean(L, 2);
-  lua_settop(L, 1);
-  if (lua_type(L, 1) != LUA_TTABLE) {
-    luaL_argcheck(L, orchlua_kind(L, 1) != KIND_NONE, 1, "a value of the language expected");
+  luaL_checkany(L, COPIED);
+  lua_settop(L, COPY_COUNTER);
+  if (lua_type(L, COPIED) != LUA_TTABLE) {
+    luaL_argcheck(L, orchlua_kind(L, COPIED) != KIND_NONE, COPIED, "a value of the language expected");
+    lua_settop(L, COPIED);
     return 1;
   }
-  if (is_flat(L, 1)) {
-    if (!fresh) copy_flat(L, 1);
+  struct copying copying = { .memo = MEMO };
+  if (is_flat(L, COPIED, &copying.elements)) {
+    if (lua_toboolean(L, FRESH)) lua_pushvalue(L, COPIED);
+    else copy_flat(L, COPIED);
+    charge(L, COPY_COUNTER, copying.elements);
     return 1;
   }
+  copying.elements = 0;
   lua_newtable(L);
-  if (copy_table(L, 1, 2, 1)) return 1;
+  if (copy_table(L, COPIED, &copying, 1)) {
+    charge(L, COPY_COUNTER, copying.elements);
+    return 1;
+  }
   lua_pushnil(L);
   lua_pushfstring(L, "nested more than %d deep", (int)DEEPEST);
   return 2;
@@ -186,29 +224,35 @@ static int copy(lua_State *L)
 
 /* Equality ---------------------------------------------------------------------- */
 
-static bool equal_values(lua_State *L, int a, int b, int depth, int *left);
+struct comparing {
+  int left;             /* tables until it is given up */
+  lua_Integer elements; /* that were compared, as they weigh */
+};
+
+static bool equal_values(lua_State *L, int a, int b, int depth, struct comparing *comparing);
 
 /* Compares the two values on the top of the stack, and pops them. */
-static bool equal_top(lua_State *L, int depth, int *left)
+static bool equal_top(lua_State *L, int depth, struct comparing *comparing)
 {
   int top = lua_gettop(L);
-  bool same = equal_values(L, top - 1, top, depth, left);
+  comparing->elements += weight(L);
+  bool same = equal_values(L, top - 1, top, depth, comparing);
   lua_settop(L, top - 2);
   return same;
 }
 
-static bool equal_arrays(lua_State *L, int a, int b, int depth, int *left)
+static bool equal_arrays(lua_State *L, int a, int b, int depth, struct comparing *comparing)
 {
   lua_Integer length = (lua_Integer)lua_rawlen(L, a);
   for (lua_Integer i = 1; i <= length; i++) {
     lua_rawgeti(L, a, i);
     lua_rawgeti(L, b, i);
-    if (!equal_top(L, depth, left)) return false;
+    if (!equal_top(L, depth, comparing)) return false;
   }
   return true;
 }
 
-static bool equal_objects(lua_State *L, int a, int b, int depth, int *left)
+static bool equal_objects(lua_State *L, int a, int b, int depth, struct comparing *comparing)
 {
   lua_Integer length = (lua_Integer)lua_rawlen(L, a);
   for (lua_Integer i = 1; i <= length; i++) {
@@ -220,37 +264,43 @@ static bool equal_objects(lua_State *L, int a, int b, int depth, int *left)
       lua_pop(L, 2);
       return false;
     }
-    if (!equal_top(L, depth, left)) return false;
+    if (!equal_top(L, depth, comparing)) return false;
   }
   return true;
 }
 
+enum { COMPARE_COUNTER = 3 };
+
 /* Raises why two values cannot be compared; the message is the program's, and names no place in Lua. */
-static void refuse_to_compare(lua_State *L, int depth)
+static void refuse_to_compare(lua_State *L, int depth, const struct comparing *comparing)
 {
+  charge(L, COMPARE_COUNTER, comparing->elements);
   if (depth > DEEPEST) lua_pushfstring(L, "values nested more than %d deep cannot be compared", (int)DEEPEST);
   else lua_pushliteral(L, "these values are too large to be compared");
   lua_error(L);
 }
 
-static bool equal_values(lua_State *L, int a, int b, int depth, int *left)
+static bool equal_values(lua_State *L, int a, int b, int depth, struct comparing *comparing)
 {
   if (lua_rawequal(L, a, b)) return true;
   if (lua_type(L, a) != LUA_TTABLE || lua_type(L, b) != LUA_TTABLE) return false;
   enum orchlua_kind of = orchlua_kind(L, a);
   if (of != orchlua_kind(L, b) || lua_rawlen(L, a) != lua_rawlen(L, b)) return false;
-  if (depth > DEEPEST || --*left < 0) refuse_to_compare(L, depth);
+  if (depth > DEEPEST || --comparing->left < 0) refuse_to_compare(L, depth, comparing);
   luaL_checkstack(L, 8, "a value nested too deep");
-  return of == KIND_ARRAY ? equal_arrays(L, a, b, depth + 1, left) : equal_objects(L, a, b, depth + 1, left);
+  return of == KIND_ARRAY ? equal_arrays(L, a, b, depth + 1, comparing) : equal_objects(L, a, b, depth + 1, comparing);
 }
 
-/* equal(a, b) -> whether they are equal by value, deeply. Raises for values nested
- * too deep, and after MOST_COMPARISONS tables. */
+/* equal(a, b [, counter]) -> whether they are equal by value, deeply. Raises for values nested
+ * too deep, and after MOST_COMPARISONS tables. The work is charged. */
 static int equal(lua_State *L)
 {
-  int left = MOST_COMPARISONS;
+  struct comparing comparing = { .left = MOST_COMPARISONS };
   luaL_checkany(L, 2);
-  lua_pushboolean(L, equal_values(L, 1, 2, 1, &left));
+  lua_settop(L, COMPARE_COUNTER);
+  bool same = equal_values(L, 1, 2, 1, &comparing);
+  charge(L, COMPARE_COUNTER, comparing.elements);
+  lua_pushboolean(L, same);
   return 1;
 }
 
@@ -337,7 +387,25 @@ static bool push_output(lua_State *L)
   return false;
 }
 
-/* text(v) -> what `{{ }}` inserts. Raises its message when v has no text. */
+/* Bytes of JSON that are written in the time of an element, and what a value costs that has too many values to be written. */
+enum { WRITTEN_AN_ELEMENT = 8, TOO_LARGE_ELEMENTS = 1 << 24 };
+
+/* The text of an array or an object; what it takes to write it is charged. */
+static int table_text(lua_State *L)
+{
+  if (push_output(L)) return 1;
+  lua_settop(L, 2);
+  const char *problem = orchlua_push_json(L, 1, NULL, 0);
+  if (problem == NULL) {
+    charge(L, 2, (lua_Integer)(lua_rawlen(L, -1) / WRITTEN_AN_ELEMENT));
+    return 1;
+  }
+  if (strncmp(problem, "larger", 6) == 0) charge(L, 2, TOO_LARGE_ELEMENTS);
+  lua_pushfstring(L, "%s has no text", problem);
+  return lua_error(L);
+}
+
+/* text(v [, counter]) -> what `{{ }}` inserts. Raises its message when v has no text. */
 static int text(lua_State *L)
 {
   switch (orchlua_kind(L, 1)) {
@@ -346,13 +414,7 @@ static int text(lua_State *L)
   case KIND_NULL: lua_pushliteral(L, "null"); break;
   case KIND_BOOLEAN: lua_pushstring(L, lua_toboolean(L, 1) ? "true" : "false"); break;
   case KIND_ARRAY:
-  case KIND_OBJECT: {
-    if (push_output(L)) return 1;
-    const char *problem = orchlua_push_json(L, 1, NULL, 0);
-    if (problem == NULL) return 1;
-    lua_pushfstring(L, "%s has no text", problem);
-    return lua_error(L);
-  }
+  case KIND_OBJECT: return table_text(L);
   default: return luaL_argerror(L, 1, "a value of the language expected");
   }
   if (lua_type(L, 1) == LUA_TSTRING) lua_settop(L, 1);
@@ -460,8 +522,24 @@ static int utf8(lua_State *L)
   return 1;
 }
 
+/* find(s, part [, from]) -> where the text first occurs from byte `from` on, its first and last byte; nil when it does
+ * not. Unlike Lua's own it takes time in proportion to `s`, whatever the two hold. */
+static int find(lua_State *L)
+{
+  size_t size, length;
+  const char *s = luaL_checklstring(L, 1, &size), *part = luaL_checklstring(L, 2, &length);
+  lua_Integer from = luaL_optinteger(L, 3, 1);
+  luaL_argcheck(L, from >= 1, 3, "a position expected");
+  if ((lua_Unsigned)from - 1 > size) return 0;
+  const char *start = s + (from - 1), *found = memmem(start, size - (size_t)(from - 1), part, length);
+  if (found == NULL) return 0;
+  lua_pushinteger(L, (lua_Integer)(found - s) + 1);
+  lua_pushinteger(L, (lua_Integer)(found - s) + (lua_Integer)length);
+  return 2;
+}
+
 static const luaL_Reg functions[] = {
-  { "array", array }, { "object", object }, { "kind", kind }, { "copy", copy }, { "equal", equal },
+  { "find", find }, { "array", array }, { "object", object }, { "kind", kind }, { "copy", copy }, { "equal", equal },
   { "text", text }, { "number_text", number_text }, { "utf8", utf8 }, { "from_lua", orchlua_from_lua }, { NULL, NULL }
 };
 

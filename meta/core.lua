@@ -33,14 +33,23 @@ function value.kind(v) end
 
 ---@param v any
 ---@param fresh? boolean
+---@param counter? { charge: fun(self, turns: integer) }   what it takes is charged
 ---@return any copy, string? message
-function value.copy(v, fresh) end
+function value.copy(v, fresh, counter) end
 
+---@param counter? { charge: fun(self, turns: integer) }   what it takes is charged
 ---@return boolean
-function value.equal(a, b) end
+function value.equal(a, b, counter) end
 
+---@param s string
+---@param part string
+---@param from? integer
+---@return integer? first, integer? last
+function value.find(s, part, from) end
+
+---@param counter? { charge: fun(self, turns: integer) }   what it takes is charged
 ---@return string
-function value.text(v) end
+function value.text(v, counter) end
 
 ---@param n number
 ---@return string

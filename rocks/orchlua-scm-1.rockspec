@@ -140,6 +140,7 @@ build = {
     ["orchlua.functions.case"] = "lua/orchlua/functions/case.lua",
     ["orchlua.functions.check"] = "lua/orchlua/functions/check.lua",
     ["orchlua.functions.collections"] = "lua/orchlua/functions/collections.lua",
+    ["orchlua.functions.cost"] = "lua/orchlua/functions/cost.lua",
     ["orchlua.functions.each"] = "lua/orchlua/functions/each.lua",
     ["orchlua.functions.identity"] = "lua/orchlua/functions/identity.lua",
     ["orchlua.functions"] = "lua/orchlua/functions/init.lua",

@@ -31,7 +31,7 @@ Journal.__index = Journal
 
 --- Makes the journal of a runtime.
 ---@param store table      a durable one
----@param runtime { perform: fun(run, effects), stop: fun(run, err), ended: fun(run) }
+---@param runtime { perform: fun(run, effects), stop: fun(run, err), ended: fun(run), late: fun() }   late: others may have taken runs over
 function M.new(store, runtime)
   return setmetatable({ store = store, runtime = runtime, gathered = {}, spare = {}, busy = false, seconds_a_run = 0 }, Journal)
 end
@@ -160,6 +160,12 @@ function Journal:snapshot(run)
   self:gather(run)
 end
 
+--- Stops a run at the next commit when another process drives it.
+function Journal:ask_lease(run)
+  self.store:ask_lease(run)
+  self:gather(run)
+end
+
 --- Whether the journal since the last snapshot has outgrown it.
 function M.outgrown(run)
   return run.rows_bytes > LEAST_BYTES and run.rows_bytes > run.snapshot_bytes
@@ -245,7 +251,8 @@ end
 
 -- Committing -------------------------------------------------------------------------------------
 
-local function lost(run)
+--- What is told of a run whose lease is lost.
+function M.lost(run)
   return errors.new("lease", ("the run `%s` is driven by another process now: what this one did since is void"):format(run.id),
     { hint = "`orchlua show " .. run.id .. "` tells who drives it" })
 end
@@ -257,7 +264,7 @@ end
 local function committed(self, run, outcome)
   local effects, creation = run.performing, run.creation
   run.performing = false
-  if outcome.refused[run] then return self.runtime.stop(run, creation and taken_already(run) or lost(run)) end
+  if outcome.refused[run] then return self.runtime.stop(run, creation and taken_already(run) or M.lost(run)) end
   if creation then run.creation = nil end
   self.runtime.perform(run, effects)
   if #self.spare < MOST_SPARE then self.spare[#self.spare + 1] = effects end
@@ -288,6 +295,7 @@ local function all_committed(self, runs, outcome, err)
   if err then return all_failed(self, runs, err) end
   for _, run in ipairs(runs) do committed(self, run, outcome) end
   deliver_answers(outcome)
+  if outcome.refused[self.store] then self.runtime.late() end
 end
 
 -- What is kept of a program: enough to compile it again.

@@ -3,6 +3,7 @@
 -- store knows when they are due; they come back on their timer or a message.
 
 local errors = require "orchlua.error"
+local journal = require "orchlua.journal"
 local resume = require "orchlua.resume"
 local snapshot = require "orchlua.run.snapshot"
 
@@ -65,6 +66,36 @@ function Parking:tidy()
   end
   if away == 0 then return end
   self.due = self.runtime.store:next_due_of_mine()
+end
+
+-- Runs that were put away, and that a host still holds: it is told.
+local function stop_lost_shells(self)
+  for id, run in pairs(self.shells) do
+    if not self.runtime.store:is_mine(id) then
+      self.shells[id], self.count = nil, self.count - 1
+      self.runtime:stop(run, journal.lost(run))
+    end
+  end
+end
+
+-- How many of the runs that this process holds are not in memory.
+local function away(self)
+  local count, err = self.runtime.store:count_of_mine()
+  if not count then errors.raise(err.type, err.message) end
+  for id in pairs(self.runtime.runs) do
+    if self.runtime.store:is_mine(id) then count = count - 1 end
+  end
+  return count
+end
+
+--- Others may have taken runs over: those are not waited for any more, put away or not.
+function Parking:recount()
+  stop_lost_shells(self)
+  local lost = self.count - away(self)
+  self.count, self.runtime.alive = self.count - lost, self.runtime.alive - lost
+  for _, run in pairs(self.runtime.runs) do
+    if not run.accounted and settled(run) then self.runtime.journal:ask_lease(run) end
+  end
 end
 
 --- Seconds until a run that was put away is due; nil when none is.

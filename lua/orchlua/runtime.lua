@@ -26,6 +26,7 @@ local random = require "orchlua.random"
 local resume = require "orchlua.resume"
 local runs = require "orchlua.run"
 local sqlite = require "orchlua.store.sqlite"
+local subrun = require "orchlua.run.subrun"
 local task = require "orchlua.task"
 
 local json, value = core.json, core.value
@@ -92,6 +93,7 @@ local function open_store(self, path)
     perform = function(run, wanted) self:perform(run, wanted) end,
     stop = function(run, problem) self:stop(run, problem) end,
     ended = function(run) self:ended(run) end,
+    late = function() self.parking:recount() end,
   })
   self.parking = parking.new(self)
   self.renew_at, self.listen_at = self.loop_handle:now() + sqlite.RENEW_SECONDS, self.loop_handle:now() + DEAF_SECONDS
@@ -339,8 +341,10 @@ function Runtime:resume(id, options)
   local here = self.runs[id] or self.parking:wake(id)
   if here and not here.accounted then return nil, errors.new("run", ("the run `%s` is being driven here already"):format(id)) end
   local run, err = resume.run(self, id, { program = options.program, budget = given })
-  if run then self:take_messages() end
-  return run, err
+  if not run then return nil, err end
+  self:take_messages()
+  subrun.finish_left(self, run)
+  return run
 end
 
 -- With a seed every run has its own, so that two in one process differ.
@@ -484,6 +488,7 @@ local function keep_house(self)
   if self.loop_handle:now() < self.renew_at then return end
   self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
   self.store:renew()
+  if not self.journal.busy then self.store:tidy() end
   self:take_messages()
   self.parking:tidy()
   commit(self)

@@ -141,6 +141,28 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.equal(0, run("RETURN 1").status)
   end)
 
+  it("refuses one whose sub-runs ask agents too, where it names their files", function()
+    os.remove(folder .. "/orchlua.config.lua")
+    assert(os.execute("mkdir -p " .. folder .. "/below"))
+    for name, text in pairs {
+      ["child.dsl"] = 'EVENT orchestration:run {file: "below/grandchild.dsl"} AS r\nRETURN r\n', ["quiet.dsl"] = "RETURN 7\n",
+      ["below/grandchild.dsl"] = 'EVENT orchestration:run {file: "grandchild.dsl"}\nSEND a "hello"\n',
+      ["again.dsl"] = 'EVENT orchestration:run {file: "again.dsl"} AS r\nRETURN 1\n',
+    } do
+      local file <close> = assert(io.open(folder .. "/" .. name, "w"))
+      file:write(text)
+    end
+    local r = run 'TRACK "begun"\nEVENT orchestration:run {input: {}, file: "child.dsl"} AS r\nRETURN r'
+    assert.equal(2, r.status)
+    assert.matches("below/grandchild.dsl asks agents, and no configuration names any", r.err)
+    assert.is_nil(r.err:find "begun")
+    assert.equal("7\n", run('EVENT orchestration:run {file: "quiet.dsl"} AS r\nRETURN r').out)
+    -- What is not in the text, or cannot be had, is found out under way.
+    assert.equal(0, run('STATE name = "child.dsl"\nEVENT orchestration:run {file: name} AS r').status)
+    assert.equal("none\n", run('TRY:\n  EVENT orchestration:run {file: "missing.dsl"} AS r\nCATCH:\n  RETURN "none"').out)
+    assert.equal("limit\n", run('TRY:\n  EVENT orchestration:run {file: "again.dsl"} AS r\nCATCH e:\n  RETURN e.type').out)
+  end)
+
   it("keeps a run in a store on Ctrl-C, and says how to go on", function()
     local file = io.open(folder .. "/p.dsl", "w")
     file:write 'TRY:\n  EVENT completion:async {agent_id: "slow", prompt: ""} AS r\nFINALLY:\n  EVENT agent:status {status: "cleaned up"}\n'

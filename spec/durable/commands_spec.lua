@@ -348,6 +348,21 @@ describe("with a store, orchlua", function()
     assert.equal("no runs\n", run("runs").out)
   end)
 
+  it("goes on with a failed run however long ago it failed, and keeps it when that cannot be", function()
+    write("p.dsl", 'STATE n = 1\nSTATE x = CHECK(n)\nRETURN x\n')
+    assert.equal(1, run("p.dsl --run-id f --quiet").status)
+    shell "sqlite3 s.db 'UPDATE run SET changed = 1'"
+    write("q.dsl", "STATE n = 2\nSTATE x = CHECK(n)\nRETURN x\n")
+    assert.equal(2, run("resume f --program q.dsl --quiet").status)
+    assert.equal(1, run("resume f --quiet").status)
+    shell "sqlite3 s.db 'UPDATE run SET changed = 1'"
+    write("mended", "")
+    assert.equal("2\n", run("resume f --quiet").out)
+    shell "sqlite3 s.db 'UPDATE run SET changed = 1'"
+    run("-", "RETURN 1")
+    assert.equal(2, run("show f").status)
+  end)
+
   it("says what is wrong in a sentence", function()
     assert.matches("there is no store at s.db", run("runs").err)
     run("-", "RETURN 1")

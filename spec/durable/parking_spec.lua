@@ -124,6 +124,40 @@ describe("runs that only wait", function()
     other:close()
   end)
 
+  it("are not waited for any more when another process has taken them over, put away or not", function()
+    local lease = sqlite.LEASE_SECONDS
+    local _ <close> = setmetatable({}, { __close = function() sqlite.LEASE_SECONDS = lease end })
+    sqlite.LEASE_SECONDS = 0.5
+    local rt, other, runs = runtime(), runtime(), {}
+    local program = compile "AWAIT m FROM go\nRETURN m.output\n"
+    for i = 1, 20 do runs[i] = assert(rt:start(program, { run_id = "r" .. i })) end
+    runs[3], runs[4] = nil, nil
+    loop_for(rt, 0.4)
+    collectgarbage()
+    assert.equal(15, rt.parking.count)
+    -- It sleeps past its lease.
+    os.execute "sleep 0.6"
+    local kept = "r20"
+    for i = 1, 19 do
+      assert(other:resume("r" .. i))
+      if i ~= 7 then assert(other:signal("r" .. i, "go", "there")) end
+    end
+    loop_for(other, 0.1)
+    loop_for(rt, 0.2)
+    assert.equal(1, rt.alive)
+    assert(rt:signal(kept, "go", "here"))
+    rt:loop()
+    assert.equal(0, rt.parking.count)
+    assert.equal("completed", rt.store:find(kept).status)
+    runs[20] = nil
+    for _, run in pairs(runs) do
+      assert.equal("stopped", run.status)
+      assert.equal("lease", run.error.type)
+    end
+    rt:close()
+    other:close()
+  end)
+
   it("are many: ten thousand in one store, found by the next process, each once", function()
     local rt = runtime()
     local program = compile 'INPUT n\nWAIT 1000\nRETURN n\n'

@@ -187,6 +187,21 @@ describe("a row of the journal", function()
     end
   end)
 
+  it("is limited for an entity, which no update makes larger than it may be", function()
+    local config = { limits = { row = 1000 } }
+    local program = 'FOREACH i IN RANGE(40):\n  STATE p = {}\n  UPDATE p["a{{i}}"] = "01234567890123456789012345678901234567ü9"\n  %s\n'
+    local without = program:format 'EVENT state:entity:update {id: "e", properties: p}'
+    local kept = 'EVENT state:entity:get {id: "e"} AS e\nRETURN LENGTH(e.properties)'
+    assert.equal("17", result(without .. kept, config))
+    local warned = command.shell("sqlite3 s.db \"SELECT DISTINCT name, body FROM journal WHERE kind = 'event'\"", folder).out
+    assert.equal('warning|"the entity orchestration/e would be larger than 1000 bytes, and is left as it was (limits.row)"\n', warned)
+    local with = program:format('TRY:\n    EVENT state:entity:update {id: "e", properties: p} AS u\n  CATCH err:\n    RETURN [err.type, err.message]')
+    assert.equal('["limit","the entity orchestration/e would be larger than 1000 bytes, and is left as it was (limits.row)"]', result(with, config))
+    -- One that fits again, and one that is made anew.
+    assert.equal("18", result('EVENT state:entity:update {id: "e", properties: {b: 1}}\n' .. kept, config))
+    assert.equal("17", result('EVENT state:entity:delete {id: "e"}\n' .. without .. kept, config))
+  end)
+
   it("is limited for a signal, which is then refused", function()
     local config = { limits = { row = 1000 } }
     local rt = assert(orchlua.runtime { store = folder .. "/s.db", config = config })

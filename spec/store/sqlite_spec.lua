@@ -213,6 +213,77 @@ describe("a store in SQLite", function()
     assert.equal(1, other:prune(6))
   end)
 
+  -- Runs that ended before the epoch's first minute was over.
+  local function old_runs(store, count, rows, parent)
+    for i = 1, count do
+      local lease = assert(store:create({ id = "old" .. i, title = "t", parent = parent, options = value.object {}, created = 1 }, TEXT))
+      for seq = 1, rows do store:append(lease, seq, "event", 1) end
+      store:say_state(lease, { status = "failed", time = i, steps = 0, released = true })
+    end
+    assert(store:commit())
+  end
+
+  local function count_of(store) return store:query("SELECT count(*) AS n FROM run WHERE id LIKE 'old%'")[1].n end
+
+  it("deletes no old run at a start, and when it is closed in proportion to what was written", function()
+    local store = new()
+    old_runs(store, 60, 50)
+    local short = new()
+    started(short, "short")
+    assert.equal(60, count_of(store))
+    short:close()
+    assert.equal(58, count_of(store))
+    local long = new()
+    local lease = started(long, "long")
+    for seq = 2, 500 do long:append(lease, seq, "event", 1) end
+    assert(long:commit())
+    long:tidy()
+    assert.equal(36, count_of(store))
+    long:tidy()
+    long:close()
+    assert.equal(32, count_of(store))
+    local other = new()
+    assert.is_nil(other:sign_in())
+    other.retention = { rows = 10, days = 0 }
+    local own = started(other, "own")
+    other:say_state(own, { status = "completed", time = core.loop.clock(), steps = 0, released = true })
+    assert(other:commit())
+    other:close()
+    assert.is_true(store:exists "own")
+  end)
+
+  it("deletes a run of more rows than that by itself", function()
+    local store = new()
+    old_runs(store, 3, 300)
+    local other = new()
+    started(other, "short")
+    other:close()
+    assert.equal(2, count_of(store))
+  end)
+
+  it("deletes no run that somebody resumes, nor one that could not be resumed just now", function()
+    local store = new()
+    old_runs(store, 2, 1)
+    local other = new()
+    assert(other:take "old1")
+    other:release(assert(other:take "old2"))
+    other:tidy()
+    assert.equal(2, count_of(store))
+    other:close()
+    assert.equal(2, count_of(store))
+  end)
+
+  it("keeps what a sub-run came to while its parent goes on", function()
+    local store = new()
+    local lease = started(store, "parent")
+    old_runs(store, 1, 1, "parent")
+    assert.equal(0, store:prune(1000))
+    store:say_state(lease, { status = "completed", time = 5, steps = 0, released = true })
+    assert(store:commit())
+    assert.equal(2, store:prune(1000))
+    assert.same({}, store:query "SELECT number FROM program")
+  end)
+
   it("deletes runs that ended long ago, with all that is theirs", function()
     local store = new()
     local lease = started(store, "r")

@@ -76,6 +76,15 @@ function M.finish(folder, how)
   error("the run never ended", 0)
 end
 
+--- Runs `orchlua ARGUMENTS --store run.db` in a folder; it dies at a write to its store.
+---@param at integer
+---@return boolean killed   false when it came to its end before
+function M.killed(folder, arguments, at)
+  local said = command_output(("cd %s && env ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=%s FAULT=kill FAULT_AT=%d FAULT_PATH=run.db timeout -s KILL 20 %s %s --store run.db >/dev/null 2>&1; echo status=$?"):format(
+    folder, M.faults(), at, require("spec.support.command").path, arguments))
+  return said:match "status=(%d+)" == "137"
+end
+
 -- What is wrong ------------------------------------------------------------------------------
 
 local function lines_of(path)

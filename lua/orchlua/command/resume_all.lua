@@ -10,6 +10,7 @@ local drive = require "orchlua.command.drive"
 local output = require "orchlua.command.output"
 local progress = require "orchlua.command.progress"
 local store = require "orchlua.command.store"
+local subrun = require "orchlua.run.subrun"
 local terminal = require "orchlua.command.terminal"
 
 local value = core.value
@@ -82,7 +83,8 @@ end
 local function take(self, found)
   local group = group_of(self, found)
   if not group then return end
-  local run, err = group.runtime:resume(found.id, { budget = self.options.budget })
+  local run, err
+  if found.parent then run, err = subrun.finish(group.runtime, found.id) else run, err = group.runtime:resume(found.id, { budget = self.options.budget }) end
   if not run then
     if err.type ~= "lease" then self:complain_once(found.id, err) end
     return

@@ -8,6 +8,7 @@ local errors = require "orchlua.error"
 local program = require "orchlua.command.program"
 local progress = require "orchlua.command.progress"
 local store = require "orchlua.command.store"
+local subrun = require "orchlua.run.subrun"
 
 local json, value = core.json, core.value
 
@@ -55,10 +56,25 @@ local function runtime_for(options, checked, view)
   })
 end
 
+-- The program that asks agents: the one that is run, or one of its sub-runs whose file is named in a text. A file that cannot
+-- be had, or does not compile, is an error where it is run.
+local function asking(compiled, checked, seen)
+  if compiled.asks then return compiled end
+  for _, file in ipairs(compiled.files) do
+    local path = compiled.folder .. "/" .. file
+    local child = not seen[path] and subrun.compile_file(program, compiled.folder, file, checked)
+    seen[path] = true
+    local found = child and asking(child, checked, seen)
+    if found then return found end
+  end
+end
+
 -- A program that asks agents is refused before it starts when there are none.
 local function without_agents(compiled, checked, options)
-  if not compiled.asks or next(checked.agents) or options.replay then return nil end
-  return errors.new("usage", ("%s asks agents, and no configuration names any"):format(compiled.name), {
+  if next(checked.agents) or options.replay then return nil end
+  local found = asking(compiled, checked, {})
+  if not found then return nil end
+  return errors.new("usage", ("%s asks agents, and no configuration names any"):format(found.name), {
     hint = "write orchlua.config.lua beside it, or give one with --config: return { agents = { [\"*\"] = function(request) return \"…\" end } }; "
       .. "or set OPENAI_API_KEY, ANTHROPIC_API_KEY or OLLAMA_HOST: then every agent is that provider's model",
   })

@@ -13,7 +13,8 @@ local M = {}
 ---@field sites table[]      every place that can raise or wait: `{pos, stop, node, unit, handler, cancel, …}`
 ---@field inputs { name: string, required: boolean }[]
 ---@field names string[]     the names of the whole program, in the order they are introduced
----@field asks boolean       whether it can ask an agent
+---@field asks boolean       whether it can ask an agent by itself
+---@field files string[]     the files of sub-runs that its text names
 ---@field takes { any: boolean, names: table<string, boolean> }  whose replies some AWAIT can take
 local Program = {}
 Program.__index = Program
@@ -29,6 +30,13 @@ local function program_names(checked)
   return names
 end
 
+-- The file of a sub-run, where the text names it.
+local function literal_file(event)
+  for _, entry in ipairs(event.name == "orchestration:run" and event.data and event.data.entries or {}) do
+    if entry.key == "file" and entry.value.tag == "String" then return entry.value.value end
+  end
+end
+
 local asking = { Send = true, Share = true }
 
 local function summarize(self, tree)
@@ -37,6 +45,7 @@ local function summarize(self, tree)
       self.asks = true
     elseif statement.tag == "Event" then
       self.events[#self.events + 1] = statement
+      self.files[#self.files + 1] = literal_file(statement)
       if statement.name == "completion:async" or statement.name:find "^pattern:" then self.asks = true end
     elseif statement.tag == "Await" then
       local from = statement.from and statement.from.value
@@ -54,7 +63,7 @@ function M.new(source, tree, checked, emitted)
   local self = setmetatable({
     name = source.name, title = tree.title, source = source, tree = tree,
     units = emitted.units, sites = emitted.sites, inputs = checked.inputs,
-    names = program_names(checked), asks = false, events = {}, takes = { any = false, names = {} },
+    names = program_names(checked), asks = false, events = {}, files = {}, takes = { any = false, names = {} },
   }, Program)
   summarize(self, tree)
   return self

@@ -3,6 +3,7 @@
 -- whatever leaves a function of the language is one of those.
 
 local core = require "orchlua.core"
+local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
 
 local value, json = core.value, core.json
@@ -114,6 +115,9 @@ end
 
 -- Texts and equality -----------------------------------------------------------------
 
+-- What it costs to write a value that has too many values to be written.
+local TOO_LARGE_TURNS = 1 << 22
+
 -- Raises what the core says of a value that it cannot write.
 local function unwritable(name, problem)
   if problem:find "^larger" then errors.raise("limit", ("%s would make a text %s"):format(name, problem)) end
@@ -124,17 +128,21 @@ end
 --- The JSON of a value.
 ---@param indent? integer|string
 ---@return string
-function M.json(name, v, indent)
+function M.json(run, name, v, indent)
   local text, problem = json.encode(v, indent)
-  if not text then unwritable(name, problem) end
+  if not text then
+    if problem:find "^larger" then run:charge(TOO_LARGE_TURNS) end
+    unwritable(name, problem)
+  end
+  cost.written(run, #text)
   return text
 end
 
 --- The text of a value, as `{{ }}` inserts it.
 ---@return string
-function M.text(name, v)
+function M.text(run, name, v)
   if type(v) ~= "table" then return value.text(v) end
-  local ok, text = pcall(value.text, v)
+  local ok, text = pcall(value.text, v, run)
   if ok then return text end
   local problem = type(text) == "string" and text:match "^(.*) has no text$"
   if not problem then error(text, 0) end
@@ -143,21 +151,26 @@ end
 
 --- Whether two values are equal, deeply.
 ---@return boolean
-function M.equal(name, a, b)
+function M.equal(run, name, a, b)
   if a == b then return true end
   if type(a) ~= "table" or type(b) ~= "table" then return false end
-  local ok, same = pcall(value.equal, a, b)
+  local ok, same = pcall(value.equal, a, b, run)
   if ok then return same end
   if type(same) ~= "string" or same:find("memory", 1, true) then error(same, 0) end
   errors.raise("type", ("%s: %s"):format(name, same))
 end
 
---- A value as messages show it: strings in quotes, long ones cut.
+-- Bytes of a string that are enough to show its beginning; of JSON from which on a value is not written for that.
+local SHOWN, LARGE = 320, 2048
+
+--- A value as messages show it: strings in quotes, long ones cut; of a large one its kind.
 ---@return string
 function M.shown(v)
   if v == nil then return "null" end
-  local text = type(v) == "string" and core.json.encode(v) or core.value.kind(v) and (core.json.encode(v)) or type(v)
-  text = text or "a value inside itself"
+  if not kind(v) then return type(v) end
+  if type(v) == "string" then v = value.utf8(v:sub(1, SHOWN)) end
+  if json.longer(v, LARGE) then return "a large " .. kind(v) end
+  local text = json.encode(v) or "a value inside itself"
   return #text > 80 and value.utf8(text:sub(1, 77)) .. "…" or text
 end
 

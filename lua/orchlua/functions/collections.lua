@@ -4,6 +4,7 @@
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
+local cost = require "orchlua.functions.cost"
 local each_of = require "orchlua.functions.each"
 local errors = require "orchlua.error"
 
@@ -117,7 +118,7 @@ end }
 M.GROUP_BY = { min = 2, max = 2, element = 2, returns = "object", fn = function(run, list, f)
   local groups = object {}
   each(run, "GROUP_BY", list, function(item, key, is_object)
-    local name = check.text("GROUP_BY", f(item, key, is_object))
+    local name = check.text(run, "GROUP_BY", f(item, key, is_object))
     local group = groups[name]
     if not group then
       group = array {}
@@ -163,15 +164,22 @@ local function reversed(list)
   return result
 end
 
+-- How often a key is compared, about, until a list is sorted.
+local COMPARISONS = 8
+
 -- The positions of the keys that are not null, and of those that are.
-local function positions(name, keys)
+local function positions(run, name, keys)
   local known, unknown, common = {}, {}, nil
   for i = 1, #keys do
     local of = kind(keys[i])
     if of == "null" then
       unknown[#unknown + 1] = i
     else
-      if of ~= "number" and of ~= "string" then check.wrong(name, "numbers or strings as keys", keys[i]) end
+      if of == "string" then
+        cost.copied(run, COMPARISONS * #keys[i])
+      elseif of ~= "number" then
+        check.wrong(name, "numbers or strings as keys", keys[i])
+      end
       common = common or of
       if of ~= common then
         errors.raise("type", ("%s orders numbers or strings, and its keys are %s and %s"):format(name, check.a(common), check.a(of)))
@@ -187,7 +195,7 @@ M.SORT = { min = 1, max = 2, element = 2, sortable = true, returns = "array", fn
   local items = check.elements("SORT", list)
   items = table.move(items, 1, #items, 1, {})
   local keys = results(run, "SORT", list, f)
-  local order, unknown = positions("SORT", keys)
+  local order, unknown = positions(run, "SORT", keys)
   -- Backwards before and after, equal keys keep their order in a descending sort too.
   if descending then order = reversed(order) end
   order = merge_sort(keys, order)

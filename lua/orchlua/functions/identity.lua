@@ -21,7 +21,7 @@ function M.position(run, name, list, x)
     return nil
   end
   for i = 1, #list do
-    if check.equal(name, list[i], x) then return i end
+    if check.equal(run, name, list[i], x) then return i end
   end
 end
 
@@ -59,6 +59,7 @@ end
 function Marks:of(v)
   if self.known[v] then return self.known[v] end
   if self.inside[v] then return nil, "a value inside itself" end
+  self.run:charge(#v)
   if self.depth >= DEEPEST then return nil, ("a value nested more than %d deep"):format(DEEPEST) end
   self.inside[v], self.depth = true, self.depth + 1
   local texts, problem = self:element_texts(v)
@@ -76,11 +77,12 @@ function Marks:of(v)
 end
 
 --- A list of identities, of a list of values: two are the same when the values are equal.
+---@param run table    what is inside tables is charged
 ---@param name string   the function that asks, for its errors
 ---@param list any[]
 ---@return any[]
-function M.of_each(name, list)
-  local marks = setmetatable({ known = {}, inside = {}, marks = {}, count = 0, depth = 0 }, Marks)
+function M.of_each(run, name, list)
+  local marks = setmetatable({ run = run, known = {}, inside = {}, marks = {}, count = 0, depth = 0 }, Marks)
   local result = {}
   for i = 1, #list do
     local id, problem = list[i], nil

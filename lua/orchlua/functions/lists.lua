@@ -107,7 +107,7 @@ end }
 
 --- REVERSE(list): an array of the elements backwards; of a string, its characters backwards.
 M.REVERSE = { min = 1, max = 1, fn = function(run, list)
-  if type(list) == "string" then return strings.reverse(list) end
+  if type(list) == "string" then return strings.reverse(run, list) end
   local items, result = elements("REVERSE", list, "an array, an object or a string"), {}
   local count = #items
   run:charge(count)
@@ -180,8 +180,8 @@ end }
 M.SLICE = { min = 2, max = 3, fn = function(run, list, first, past) return strings.slice(run, "SLICE", list, first, past) end }
 
 --- LENGTH(v): elements of an array, keys of an object, code points of a string.
-M.LENGTH = { min = 1, max = 1, returns = "number", fn = function(_, v)
-  if type(v) == "string" then return strings.length(v) end
+M.LENGTH = { min = 1, max = 1, returns = "number", fn = function(run, v)
+  if type(v) == "string" then return strings.length(run, v) end
   local of = kind(v)
   if of ~= "array" and of ~= "object" then check.wrong("LENGTH", "an array, an object or a string", v) end
   return #v
@@ -193,7 +193,7 @@ local contains = {}
 
 function contains.array(run, list, x) return identity.position(run, "CONTAINS", list, x) ~= nil end
 
-function contains.string(_, s, x) return s:find(check.string("CONTAINS in a string", x), 1, true) ~= nil end
+function contains.string(run, s, x) return strings.position(run, s, check.string("CONTAINS in a string", x)) ~= nil end
 
 function contains.object(_, o, x)
   if type(x) == "table" or x == null then check.wrong("CONTAINS in an object", "a key", x) end
@@ -211,7 +211,7 @@ end }
 M.UNIQUE = { min = 1, max = 2, element = 2, returns = "array", fn = function(run, list, f)
   local items = elements("UNIQUE", list)
   items = table.move(items, 1, #items, 1, {})
-  local by = identity.of_each("UNIQUE", each.results(run, "UNIQUE", list, f))
+  local by = identity.of_each(run, "UNIQUE", each.results(run, "UNIQUE", list, f))
   local result, seen, count = {}, {}, 0
   for i = 1, #by do
     if not seen[by[i]] then

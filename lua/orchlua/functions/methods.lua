@@ -3,6 +3,7 @@
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
+local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
 local identity = require "orchlua.functions.identity"
 local strings = require "orchlua.functions.strings"
@@ -58,14 +59,16 @@ method("pop", 0, 0, nil, function(_, list)
 end)
 
 -- `.shift()`: takes the first off and gives it; null when there is none.
-method("shift", 0, 0, nil, function(_, list)
+method("shift", 0, 0, nil, function(run, list)
   if #list == 0 then return null end
+  cost.moved(run, #list)
   return table.remove(list, 1)
 end)
 
 -- `.unshift(x, …)`: adds in front of the first; gives the new length.
-method("unshift", 1, math.huge, "number", function(_, list, ...)
+method("unshift", 1, math.huge, "number", function(run, list, ...)
   local added, count = { ... }, #list
+  cost.moved(run, count)
   check.elements_limit(".unshift()", count + #added)
   table.move(list, 1, count, #added + 1)
   table.move(added, 1, #added, 1, list)
@@ -81,16 +84,16 @@ method("slice", 0, 2, nil, slice, slice)
 -- `.indexOf(x)`: the position of the first equal element, or of the text; -1 for none.
 method("indexOf", 1, 1, "number", function(run, list, x)
   return (identity.position(run, ".indexOf()", list, x) or 0) - 1
-end, function(_, s, part)
-  local at = s:find(text("indexOf", part), 1, true)
-  return at and strings.length(s:sub(1, at - 1)) or -1
+end, function(run, s, part)
+  local at = strings.position(run, s, text("indexOf", part))
+  return at and strings.length(run, s:sub(1, at - 1)) or -1
 end)
 
 -- `.includes(x)`: whether an element equals x; whether the text occurs.
 method("includes", 1, 1, "boolean", function(run, list, x)
   return identity.position(run, ".includes()", list, x) ~= nil
-end, function(_, s, part)
-  return s:find(text("includes", part), 1, true) ~= nil
+end, function(run, s, part)
+  return strings.position(run, s, text("includes", part)) ~= nil
 end)
 
 -- `.join([separator])`: the elements' texts in one string; "," between by default.
@@ -101,20 +104,20 @@ end)
 -- Strings ---------------------------------------------------------------------------------
 
 method("split", 1, 1, "array", nil, function(run, s, separator) return strings.split(run, ".split()", s, text("split", separator)) end)
-method("startsWith", 1, 1, "boolean", nil, function(_, s, start) return strings.starts_with(s, text("startsWith", start)) end)
-method("endsWith", 1, 1, "boolean", nil, function(_, s, ending) return strings.ends_with(s, text("endsWith", ending)) end)
-method("toUpperCase", 0, 0, "string", nil, function(_, s) return strings.upper(s) end)
-method("toLowerCase", 0, 0, "string", nil, function(_, s) return strings.lower(s) end)
-method("trim", 0, 0, "string", nil, function(_, s) return strings.trim(s) end)
+method("startsWith", 1, 1, "boolean", nil, function(run, s, start) return strings.starts_with(run, s, text("startsWith", start)) end)
+method("endsWith", 1, 1, "boolean", nil, function(run, s, ending) return strings.ends_with(run, s, text("endsWith", ending)) end)
+method("toUpperCase", 0, 0, "string", nil, function(run, s) return strings.upper(run, s) end)
+method("toLowerCase", 0, 0, "string", nil, function(run, s) return strings.lower(run, s) end)
+method("trim", 0, 0, "string", nil, function(run, s) return strings.trim(run, s) end)
 
 -- `.replace(old, new)`: the first `old`, as plain text.
-method("replace", 2, 2, "string", nil, function(_, s, old, new)
-  return strings.replace_first(".replace()", s, text("replace", old), text("replace", new))
+method("replace", 2, 2, "string", nil, function(run, s, old, new)
+  return strings.replace_first(run, ".replace()", s, text("replace", old), text("replace", new))
 end)
 
 --- `.length`: elements of an array, code points of a string, an object's own field, or null.
-function M.length(v)
-  if type(v) == "string" then return strings.length(v) end
+function M.length(run, v)
+  if type(v) == "string" then return strings.length(run, v) end
   local of = kind(v)
   if of == "array" then return #v end
   if of ~= "object" or v.length == nil then return null end

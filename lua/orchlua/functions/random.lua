@@ -34,7 +34,8 @@ end }
 
 --- RANDOM_CHOICE(list): one of its elements; null when it is empty.
 M.RANDOM_CHOICE = { min = 1, max = 1, fn = function(run, list)
-  local items = check.elements("RANDOM_CHOICE", list)
+  local items, keys = check.elements("RANDOM_CHOICE", list)
+  if keys then run:charge(#items) end
   if #items == 0 then return value.null end
   return items[random_whole(run, 1, #items)]
 end }

@@ -34,7 +34,7 @@ end }
 M.RUN_ID = { min = 0, max = 0, returns = "string", fn = function(run) return run.id end }
 
 --- INPUTS(): a copy of the inputs this run was given, an object.
-M.INPUTS = { min = 0, max = 0, returns = "object", fn = function(run) return value.copy(run.inputs) end }
+M.INPUTS = { min = 0, max = 0, returns = "object", fn = function(run) return (value.copy(run.inputs, false, run)) end }
 
 local TASKS = {
   { "analysis", "Analyse the figures of part %d and say what stands out" },

@@ -3,6 +3,7 @@
 
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
+local cost = require "orchlua.functions.cost"
 local each = require "orchlua.functions.each"
 local errors = require "orchlua.error"
 
@@ -94,13 +95,13 @@ end }
 -- Extremes ----------------------------------------------------------------------------
 
 -- The position of the best key by `better(a, b)`, the first of equal ones; nil for none.
-local function best(name, keys, better)
+local function best(run, name, keys, better)
   local at, common
   for i = 1, #keys do
     local key = keys[i]
     local of = kind(key)
     if of ~= "null" then
-      if of ~= "number" and of ~= "string" then check.wrong(name, "numbers or strings", key) end
+      if of == "string" then cost.copied(run, #key) elseif of ~= "number" then check.wrong(name, "numbers or strings", key) end
       common = common or of
       if of ~= common then
         errors.raise("type", ("%s compares numbers or strings, and got %s and %s"):format(name, check.a(common), check.a(of)))
@@ -137,7 +138,7 @@ local function extreme(name, better)
       items = compared(run, name, first, second, ...)
       keys = items
     end
-    local at = best(name, keys, better)
+    local at = best(run, name, keys, better)
     if not at then return null end
     return element_or_null(items, at)
   end }

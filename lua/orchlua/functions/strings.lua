@@ -5,21 +5,27 @@
 local case = require "orchlua.functions.case"
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
+local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
 
 local value, json = core.value, core.json
 local null, array = value.null, value.array
-local sub, find, byte = string.sub, string.find, string.byte
+local sub, find, byte = string.sub, value.find, string.byte
 
 local M = {}
 
 -- Cutting ----------------------------------------------------------------------
 
+local function length_of(s)
+  return utf8.len(s) or #s
+end
+
 --- The number of a string's code points.
 ---@param s string
 ---@return integer
-function M.length(s)
-  return utf8.len(s) or #s
+function M.length(run, s)
+  cost.copied(run, #s)
+  return length_of(s)
 end
 
 -- JavaScript's rule for slice: cut to a whole number, negative counts from the
@@ -35,7 +41,7 @@ local function bounded(name, index, length, default)
 end
 
 local function slice_string(name, s, first, past)
-  local length = M.length(s)
+  local length = length_of(s)
   first, past = bounded(name, first, length, 0), bounded(name, past, length, length)
   if past <= first then return "" end
   if length == #s then return sub(s, first + 1, past) end
@@ -45,7 +51,10 @@ end
 
 --- The part of a string or an array from `first` to before `past`.
 function M.slice(run, name, of, first, past)
-  if type(of) == "string" then return slice_string(name, of, first, past) end
+  if type(of) == "string" then
+    cost.copied(run, #of)
+    return slice_string(name, of, first, past)
+  end
   if value.kind(of) ~= "array" then check.wrong(name, "an array or a string", of) end
   local length = #of
   first, past = bounded(name, first, length, 0), bounded(name, past, length, length)
@@ -54,12 +63,13 @@ function M.slice(run, name, of, first, past)
 end
 
 --- A string's characters backwards.
-function M.reverse(s)
+function M.reverse(run, s)
+  cost.written(run, #s)
   return (s:gsub("[\194-\244][\128-\191]+", string.reverse):reverse())
 end
 
 local function characters(run, name, s)
-  local length = M.length(s)
+  local length = length_of(s)
   check.elements_limit(name, length)
   run:charge(length)
   local list = {}
@@ -75,24 +85,31 @@ local function characters(run, name, s)
   return list
 end
 
-local function parts(name, s, separator)
+-- Parts, or places, that are charged at once.
+local AT_ONCE = 1024
+
+local function parts(run, name, s, separator)
   local list, count, from = {}, 0, 1
+  cost.copied(run, #s)
   while true do
     local first, last = find(s, separator, from, true)
     count = count + 1
     list[count] = sub(s, from, (first or 0) - 1)
-    if not first then return list end
+    if not first then break end
     from = last + 1
-    if count % 65536 == 0 then check.elements_limit(name, count) end
+    if count % AT_ONCE == 0 then
+      run:charge(AT_ONCE)
+      check.elements_limit(name, count)
+    end
   end
+  run:charge(count % AT_ONCE)
+  return list
 end
 
 --- An array of the parts of a string between the separators; all characters for "".
 function M.split(run, name, s, separator)
   if separator == "" then return array(characters(run, name, s)) end
-  local list = parts(name, s, separator)
-  run:charge(#list)
-  return array(list)
+  return array(parts(run, name, s, separator))
 end
 
 --- The texts of a collection's elements with the separator between them.
@@ -101,24 +118,28 @@ function M.join(run, name, list, separator)
   run:charge(#items)
   for i = 1, #items do
     local item = items[i]
-    if type(item) ~= "string" then item = check.text(name, item) end
+    if type(item) ~= "string" then item = check.text(run, name, item) end
     texts[i] = item
     size = size + #item + #separator
     check.bytes_limit(name, size)
   end
+  cost.copied(run, size)
   return table.concat(texts, separator)
 end
 
 -- Changing ------------------------------------------------------------------------
 
 -- As in JavaScript and Python, an empty text is found before each character and at the end.
-local function interleaved(name, s, new)
-  check.bytes_limit(name, #s + (M.length(s) + 1) * #new)
+local function interleaved(run, name, s, new)
+  local length = length_of(s)
+  check.bytes_limit(name, #s + (length + 1) * #new)
+  run:charge(length)
   return (s:gsub(utf8.charpattern, function(character) return new .. character end)) .. new
 end
 
 --- `s` with `new` for the first `old`.
-function M.replace_first(name, s, old, new)
+function M.replace_first(run, name, s, old, new)
+  cost.copied(run, #s + #new)
   local first, last = find(s, old, 1, true)
   if not first then return s end
   check.bytes_limit(name, #s + #new)
@@ -126,8 +147,9 @@ function M.replace_first(name, s, old, new)
 end
 
 --- `s` with `new` for every `old`.
-function M.replace_all(name, s, old, new)
-  if old == "" then return interleaved(name, s, new) end
+function M.replace_all(run, name, s, old, new)
+  if old == "" then return interleaved(run, name, s, new) end
+  cost.copied(run, #s)
   local pieces, count, from, size = {}, 0, 1, #s
   while true do
     local first, last = find(s, old, from, true)
@@ -136,7 +158,9 @@ function M.replace_all(name, s, old, new)
     count, from = count + 2, last + 1
     size = size + #new - #old
     check.bytes_limit(name, size)
+    if count % AT_ONCE == 0 then run:charge(AT_ONCE // 2) end
   end
+  cost.copied(run, size)
   if count == 0 then return s end
   pieces[count + 1] = sub(s, from)
   return table.concat(pieces)
@@ -190,17 +214,42 @@ local function skip_backward(s, to)
 end
 
 --- `s` without the white space around it.
-function M.trim(s)
+function M.trim(run, s)
   local from = skip_forward(s, 1)
-  if from > #s then return "" end
-  return sub(s, from, skip_backward(s, #s))
+  local trimmed = from <= #s and sub(s, from, skip_backward(s, #s)) or ""
+  cost.copied(run, #trimmed)
+  cost.written(run, #s - #trimmed)
+  return trimmed
 end
 
-M.upper, M.lower = case.upper, case.lower
+--- `s` in upper, in lower case.
+function M.upper(run, s)
+  cost.written(run, #s)
+  return case.upper(s)
+end
+
+function M.lower(run, s)
+  cost.written(run, #s)
+  return case.lower(s)
+end
 
 --- Whether `s` begins, or ends, with a text.
-function M.starts_with(s, start) return sub(s, 1, #start) == start end
-function M.ends_with(s, ending) return ending == "" or sub(s, -#ending) == ending end
+function M.starts_with(run, s, start)
+  cost.copied(run, #start)
+  return sub(s, 1, #start) == start
+end
+
+function M.ends_with(run, s, ending)
+  cost.copied(run, #ending)
+  return ending == "" or sub(s, -#ending) == ending
+end
+
+--- Where a text first occurs, or nil.
+---@return integer? byte
+function M.position(run, s, text)
+  cost.copied(run, #s)
+  return (find(s, text))
+end
 
 -- The functions -----------------------------------------------------------------------
 
@@ -219,41 +268,44 @@ functions.JOIN = { min = 1, max = 2, returns = "string", fn = function(run, list
 end }
 
 --- REPLACE(s, old, new): the string with `new` for every `old`.
-functions.REPLACE = { min = 3, max = 3, returns = "string", fn = function(_, s, old, new)
-  return M.replace_all("REPLACE", check.string("REPLACE", s), check.string("REPLACE", old), check.string("REPLACE", new))
+functions.REPLACE = { min = 3, max = 3, returns = "string", fn = function(run, s, old, new)
+  return M.replace_all(run, "REPLACE", check.string("REPLACE", s), check.string("REPLACE", old), check.string("REPLACE", new))
 end }
 
 --- TRIM(s): the string without white space around it.
-functions.TRIM = { min = 1, max = 1, returns = "string", fn = function(_, s) return M.trim(check.string("TRIM", s)) end }
+functions.TRIM = { min = 1, max = 1, returns = "string", fn = function(run, s) return M.trim(run, check.string("TRIM", s)) end }
 
 --- UPPER(s), LOWER(s): the string in upper, in lower case.
-functions.UPPER = { min = 1, max = 1, returns = "string", fn = function(_, s) return M.upper(check.string("UPPER", s)) end }
-functions.LOWER = { min = 1, max = 1, returns = "string", fn = function(_, s) return M.lower(check.string("LOWER", s)) end }
+functions.UPPER = { min = 1, max = 1, returns = "string", fn = function(run, s) return M.upper(run, check.string("UPPER", s)) end }
+functions.LOWER = { min = 1, max = 1, returns = "string", fn = function(run, s) return M.lower(run, check.string("LOWER", s)) end }
 
 --- STARTS_WITH(s, start): whether the string begins with the text.
-functions.STARTS_WITH = { min = 2, max = 2, returns = "boolean", fn = function(_, s, start)
-  return M.starts_with(check.string("STARTS_WITH", s), check.string("STARTS_WITH", start))
+functions.STARTS_WITH = { min = 2, max = 2, returns = "boolean", fn = function(run, s, start)
+  return M.starts_with(run, check.string("STARTS_WITH", s), check.string("STARTS_WITH", start))
 end }
 
 --- ENDS_WITH(s, ending): whether the string ends with the text.
-functions.ENDS_WITH = { min = 2, max = 2, returns = "boolean", fn = function(_, s, ending)
-  return M.ends_with(check.string("ENDS_WITH", s), check.string("ENDS_WITH", ending))
+functions.ENDS_WITH = { min = 2, max = 2, returns = "boolean", fn = function(run, s, ending)
+  return M.ends_with(run, check.string("ENDS_WITH", s), check.string("ENDS_WITH", ending))
 end }
 
 --- FORMAT(template, v, …): a string in which each `{}` is the text of the next
 --- value. Values left over are passed over; too few are an error.
-functions.FORMAT = { min = 1, max = math.huge, returns = "string", fn = function(_, template, ...)
+functions.FORMAT = { min = 1, max = math.huge, returns = "string", fn = function(run, template, ...)
   local values, used, size = { ... }, 0, #check.string("FORMAT", template)
-  return (template:gsub("{}", function()
+  local made = template:gsub("{}", function()
     used = used + 1
     if values[used] == nil then
       errors.raise("type", ("FORMAT has more `{}` than values (%d)"):format(#values))
     end
-    local inserted = check.text("FORMAT", values[used])
+    local inserted = check.text(run, "FORMAT", values[used])
     size = size + #inserted - 2
     check.bytes_limit("FORMAT", size)
     return inserted
-  end))
+  end)
+  cost.written(run, #template)
+  cost.copied(run, #made)
+  return made
 end }
 
 -- JSON ------------------------------------------------------------------------------
@@ -267,26 +319,27 @@ local function indent_of(name, indent)
     return count > 0 and count or nil
   end
   if type(indent) ~= "string" then check.wrong(name, "an indent that is a number or a string", indent) end
-  local characters_kept = math.min(10, M.length(indent))
+  local characters_kept = math.min(10, length_of(indent:sub(1, 64)))
   while utf8.offset(indent, characters_kept + 1) > 11 do characters_kept = characters_kept - 1 end
   return characters_kept > 0 and slice_string(name, indent, 0, characters_kept) or nil
 end
 
 --- JSON.stringify(v[, indent]): the value's JSON; over several lines with an indent.
-functions["JSON.stringify"] = { min = 1, max = 2, returns = "string", fn = function(_, v, indent)
-  return check.json("JSON.stringify", v, indent_of("JSON.stringify", indent))
+functions["JSON.stringify"] = { min = 1, max = 2, returns = "string", fn = function(run, v, indent)
+  return check.json(run, "JSON.stringify", v, indent_of("JSON.stringify", indent))
 end }
 
 --- JSON.parse(s): the value of a JSON text; an error of type `json` for what is none.
-functions["JSON.parse"] = { min = 1, max = 1, fn = function(_, s)
-  local parsed, problem, at = json.decode(check.string("JSON.parse", s))
+functions["JSON.parse"] = { min = 1, max = 1, fn = function(run, s)
+  cost.written(run, #check.string("JSON.parse", s))
+  local parsed, problem, at = json.decode(s)
   if parsed == nil then errors.raise("json", ("this is no JSON: %s, at byte %d"):format(problem, at)) end
   return parsed
 end }
 
 --- HASH(v): the SHA-256 of the value's JSON, in hexadecimal.
-functions.HASH = { min = 1, max = 1, returns = "string", fn = function(_, v)
-  return core.digest.sha256(check.json("HASH", v))
+functions.HASH = { min = 1, max = 1, returns = "string", fn = function(run, v)
+  return core.digest.sha256(check.json(run, "HASH", v))
 end }
 
 return M

@@ -120,7 +120,7 @@ builtin["completion:async"] = function(run, branch, site, name, data)
   local agent_id = type(data) == "table" and data.agent_id
   local agent = run.allowed[agent_id] or allowed_agent(run, text_field(object(data, name), "agent_id", name))
   local prompt = data.prompt
-  if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt) end
+  if type(prompt) ~= "string" then prompt = (prompt == nil or prompt == null) and "" or value.text(prompt, run) end
   local work = run.work
   if work.alone and agent.plain and work.rows_left > 0 and #data == 2 and data.prompt ~= nil and run.program.sites[site].awaited then
     return at_once.ask(run, branch, site, agent, agent_id, prompt, data)
@@ -172,6 +172,7 @@ local function entity_event(action)
     local asked = new_request(run, branch, site, "entity", id and type_name .. "/" .. id or type_name, nil, data)
     asked.quiet = true
     asked.action, asked.type, asked.id, asked.properties, asked.where, asked.time = action, type_name, id, parts.properties, parts.where, run:now()
+    if action == "update" and run.keeps then asked.most = run.limits.row end
     tell(run, name, asked, data)
     send(run, branch, asked)
   end
@@ -214,7 +215,7 @@ end
 -- is asked as an agent is, and answers with a reply.
 local function handled(run, branch, site, name, data, handler)
   local is_object = value.kind(data) == "object"
-  local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data)
+  local prompt = is_object and type(data.prompt) == "string" and data.prompt or value.text(data, run)
   local asked = new_request(run, branch, site, handler.kind == "agent" and "agent" or "event", handler.agent or name, prompt,
     is_object and data or NO_DATA, handler.kind ~= "lua")
   asked.data, asked.quiet = data, handler.kind == "lua"
@@ -268,7 +269,7 @@ end
 function M.raise(run, branch, site, name, data)
   local known = run.program.sites[site].data
   if known ~= "flat" and type(data) == "table" then
-    local copied, message = copy(data, known == "fresh")
+    local copied, message = copy(data, known == "fresh", run)
     if copied == nil then errors.raise("limit", "the event's data is " .. message) end
     data = copied
   end
@@ -333,7 +334,10 @@ function M.answered(run, asked, row)
     return run:wake(branch, result)
   end
   asked.home.outstanding = math.max(0, asked.home.outstanding - 1)
-  if asked.quiet then return end
+  if asked.quiet then
+    if failed and kind == "entity" then run:publish("warning", { message = failed.message }) end
+    return
+  end
   mailbox.post(run, asked.home, {
     agent_id = asked.agent_id, reply = result,
     raises = failed and asked.options.on_error == "raise" and as_error(asked, row) or nil,

@@ -705,7 +705,7 @@ function Run:budget(_, given)
 end
 
 function Run:track(_, data)
-  self:publish("track", { data = value.copy(data) })
+  self:publish("track", { data = value.copy(data, false, self) })
 end
 
 function Run:phase(text)

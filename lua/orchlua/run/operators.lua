@@ -3,6 +3,7 @@
 -- raised here carry no place; `failure` adds it from the site.
 
 local core = require "orchlua.core"
+local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
 local functions = require "orchlua.functions"
 local methods = require "orchlua.functions.methods"
@@ -13,21 +14,26 @@ local math_type = math.type
 
 local M = {
   null = null, Array = Array, Object = Object, setmetatable = setmetatable,
-  text = value.text, equal = value.equal, large_text = 64 * 1024,
+  text = value.text, equal = value.equal, large_text = 1024,
 }
+
+-- Elements that are looked at for nothing.
+local FEW = 16
 
 -- An operand of the wrong kind: `failure` words it from the kinds and the place.
 local function wrong(a, b)
   errors.raise("type", "", { kinds = { kind(a), b ~= nil and kind(b) or nil } })
 end
 
--- Bytes of the longest string; elements of the longest array that is made at once, and of a large one.
-local LONGEST_TEXT, LONGEST_LIST, LARGE_LIST = 256 * 1024 * 1024, 10000000, 4096
+-- Bytes of the longest string; elements of the longest array that is made at once. Sizes from which on memory is looked at.
+local LONGEST_TEXT, LONGEST_LIST = 256 * 1024 * 1024, 10000000
+local LARGE_TEXT, LARGE_LIST = 64 * 1024, 4096
 
 --- A text longer than `large_text` has been made.
 function M.made_large(run, text)
   if #text > LONGEST_TEXT then errors.raise("limit", "a string longer than 256 MiB") end
-  run:made_large()
+  cost.copied(run, #text)
+  if #text > LARGE_TEXT then run:made_large() end
   return text
 end
 
@@ -53,6 +59,7 @@ end
 local function joined(a, b, run)
   if #a + #b > LONGEST_LIST then errors.raise("limit", "an array of more than 10 million elements") end
   if #a + #b > LARGE_LIST then run:made_large() end
+  cost.moved(run, #a + #b)
   local result = table.move(a, 1, #a, 1, {})
   return value.array(table.move(b, 1, #b, #a + 1, result))
 end
@@ -65,7 +72,7 @@ function M.add(a, b, run)
     return finite(result, "the result of `+` is not finite")
   end
   if type(a) == "string" or type(b) == "string" then
-    local result = value.text(a) .. value.text(b)
+    local result = value.text(a, run) .. value.text(b, run)
     return #result > M.large_text and M.made_large(run, result) or result
   end
   if kind(a) == "array" and kind(b) == "array" then return joined(a, b, run) end
@@ -112,19 +119,19 @@ end
 -- Fields and elements -------------------------------------------------------------
 
 --- `a.name`, where the object has no such key, or is none.
-function M.field(object, name)
+function M.field(object, name, run)
   local of = kind(object)
   if of == "object" then
     local found = object[name]
     return found == nil and null or found
   end
-  if of == "array" or of == "string" then return name == "length" and M.length(object) or null end
+  if of == "array" or of == "string" then return name == "length" and M.length(object, run) or null end
   wrong(object)
 end
 
-M.length = function(object)
+function M.length(object, run)
   if kind(object) == "null" or type(object) == "number" or type(object) == "boolean" then wrong(object) end
-  return methods.length(object)
+  return methods.length(run, object)
 end
 
 --- A field that the object itself has, or nil.
@@ -151,7 +158,7 @@ local function position(index)
   return whole + 1
 end
 
-function M.index(object, key)
+function M.index(object, key, run)
   local of = kind(object)
   local found
   if of == "object" then
@@ -160,10 +167,11 @@ function M.index(object, key)
     found = object[position(key)]
   elseif of == "string" and math_type(key) then
     local at = position(key)
+    cost.copied(run, #object)
     local start = utf8.offset(object, at)
     found = start and start <= #object and object:sub(start, utf8.offset(object, 2, start) - 1) or nil
   elseif of == "string" then
-    return M.field(object, key)
+    return M.field(object, key, run)
   else
     wrong(object)
   end
@@ -197,25 +205,30 @@ function M.append(list, new)
 end
 
 --- `a IN b`.
-function M.contains(a, b)
+function M.contains(a, b, run)
   local of = kind(b)
   if of == "array" then
+    if #b > FEW then run:charge(#b) end
     for i = 1, #b do
-      if b[i] == a or value.equal(b[i], a) then return true end
+      if b[i] == a or value.equal(b[i], a, run) then return true end
     end
     return false
   end
   if of == "object" then return b[key_text(a)] ~= nil end
-  if of == "string" and type(a) == "string" then return b:find(a, 1, true) ~= nil end
+  if of == "string" and type(a) == "string" then
+    cost.copied(run, #b)
+    return value.find(b, a) ~= nil
+  end
   wrong(b)
 end
 
 -- Loops ------------------------------------------------------------------------------
 
 --- What a FOREACH goes over: the elements as they are now, `count` of them.
-function M.items(list, pairs_wanted)
+function M.items(list, pairs_wanted, run)
   local of = kind(list)
   if of == "array" then
+    cost.moved(run, #list)
     local items = table.move(list, 1, #list, 1, { count = #list })
     if pairs_wanted then
       items.keys = {}
@@ -224,8 +237,10 @@ function M.items(list, pairs_wanted)
     return items
   end
   if of ~= "object" then wrong(list) end
+  cost.moved(run, #list)
   local keys = table.move(list, 1, #list, 1, { count = #list })
   if not pairs_wanted then return keys end
+  run:charge(#list // FEW)
   local items = { count = #list, keys = keys }
   for i = 1, #list do items[i] = list[list[i]] end
   return items
@@ -304,13 +319,20 @@ function M.await_options(options)
   return { mode = from ~= nil and "one" or nil, from = from, timeout = timeout }
 end
 
+-- The message of an error is gone through again wherever the error is told.
+local function message(run, v)
+  local text = value.text(v, run)
+  cost.written(run, #text)
+  return text
+end
+
 --- `FAIL e`: an error of type `user`, or the given `{type, message}`.
-function M.fail(_, _, thrown)
-  if kind(thrown) ~= "object" then errors.raise("user", value.text(thrown)) end
+function M.fail(run, _, thrown)
+  if kind(thrown) ~= "object" then errors.raise("user", message(run, thrown)) end
   local fields = {}
   for _, key in ipairs(thrown) do fields[key] = thrown[key] end
   local type_name = type(thrown.type) == "string" and thrown.type or "user"
-  errors.raise(type_name, thrown.message and value.text(thrown.message) or value.text(thrown), { fields = fields })
+  errors.raise(type_name, message(run, thrown.message or thrown), { fields = fields })
 end
 
 --- Goes on with an error that a FINALLY block held up.

@@ -4,6 +4,7 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local in_flight = require "orchlua.run.in_flight"
 local reply = require "orchlua.run.reply"
 
 local json = core.json
@@ -13,13 +14,15 @@ local M = {}
 -- A sub-run that never was has spent nothing.
 local NOTHING = { input = 0, output = 0 }
 
--- Compiles a program of a sub-run: a file beside the program that starts it, or below.
-local function compile_file(runtime, folder, file)
+--- Compiles the program of a sub-run: a file beside the program that starts it, or below.
+---@param options { compile_file: fun(folder: string, file: string, config: table): orchlua.Program?, orchlua.Error? }   as a runtime has them
+---@return orchlua.Program? program, orchlua.Error? err
+function M.compile_file(options, folder, file, config)
   if file:sub(1, 1) == "/" or ("/" .. file .. "/"):find("/../", 1, true) then
     return nil, errors.new("policy", ("a sub-run is a file beside its own program or below, and `%s` is not"):format(file))
   end
-  if not runtime.options.compile_file then return nil, errors.new("event", "this runtime was given no `compile_file` for sub-runs") end
-  return runtime.options.compile_file(folder, file, runtime.config)
+  if not options.compile_file then return nil, errors.new("event", "this runtime was given no `compile_file` for sub-runs") end
+  return options.compile_file(folder, file, config)
 end
 
 -- A program that runs itself is stopped here.
@@ -35,7 +38,7 @@ local function answer_of(request, status, result, err, duration, usage)
 end
 
 local function start(runtime, parent, request, depth)
-  local program, err = compile_file(runtime, parent.setting.folder, request.file)
+  local program, err = M.compile_file(runtime.options, parent.setting.folder, request.file, runtime.config)
   if not program then return nil, err end
   local child
   child, err = runtime:start(program, {
@@ -61,9 +64,12 @@ local function earlier(runtime, request)
   return nil, answer_of(request, found.status, outcome, outcome, 0, found.usage and json.decode(found.usage))
 end
 
+-- What a sub-run is told that nobody waits for.
+local ENDED = "its parent was cancelled"
+
 local function attach(runtime, parent, request, child, answer)
   runtime.calls[request] = {
-    run = parent, request = request, child = child, abandon = function() child:deliver { kind = "cancel", reason = "its parent was cancelled" } end,
+    run = parent, request = request, child = child, abandon = function() child:deliver { kind = "cancel", reason = ENDED } end,
   }
   child.on_end = function(ended)
     if not runtime.calls[request] then return end
@@ -88,6 +94,26 @@ function M.start(runtime, parent, request)
   if not child then child, err = start(runtime, parent, request, depth) end
   if not child then return answer { error = err } end
   attach(runtime, parent, request, child, answer)
+end
+
+--- Ends a sub-run that nobody drives, and whose parent does not wait for it: it is cancelled, as it would have been.
+---@param id string
+---@return orchlua.Run? run, orchlua.Error? err
+function M.finish(runtime, id)
+  local run, err = runtime:resume(id)
+  if not run then return nil, err end
+  run:deliver { kind = "cancel", reason = ENDED }
+  return run
+end
+
+--- Ends the sub-runs that a run has left, and that a crash left at work. Where that cannot be, another driver does it.
+---@param run orchlua.Run   that was brought back
+function M.finish_left(runtime, run)
+  local awaited = {}
+  for _, request in ipairs(in_flight.list(run)) do awaited[request.key] = true end
+  for _, child in ipairs(runtime.store:children(run.id) or {}) do
+    if not awaited[child.id] then M.finish(runtime, child.id) end
+  end
 end
 
 return M

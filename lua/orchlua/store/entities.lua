@@ -25,16 +25,24 @@ function changes.delete(store, request)
   store.db:add(store.statements.entity_delete, 0, request.type, request.id)
 end
 
-for _, action in ipairs { "create", "update", "replace" } do
+for _, action in ipairs { "create", "replace" } do
   changes[action] = function(store, request)
     store.db:add(store.statements["entity_" .. action], 0, request.type, request.id, json.encode(request.properties), json.encode(request.time))
   end
 end
 
+-- Bytes of an entity's JSON besides its type, its id and its properties, at most.
+local FRAME = 128
+
+function changes.update(store, request)
+  local room = (request.most or math.maxinteger) - #json.encode(request.type) - #json.encode(request.id) - FRAME
+  store.db:add(store.statements.entity_update, 0, request.type, request.id, json.encode(request.properties), json.encode(request.time), room)
+end
+
 --- Puts what a request asks of entities into the batch, with the request's own row; the
 --- commit gives its answer. One that only reads has a row like any other.
 ---@return boolean done   the row is in the batch
----@param row table   of the journal; `row.entity` is the request: `{action, type, id, properties, where, time}`
+---@param row table   of the journal; `row.entity` is the request: `{action, type, id, properties, where, time, most}`; `most` bytes an update may make of it
 function M.append(store, lease, row, number, previous)
   local request = row.entity
   store.asked[#store.asked + 1] = { lease = lease, request = request, rows = {} }
@@ -75,6 +83,10 @@ function M.answer(asked)
   local body = rows[1] and rows[1][2]
   if request.action == "create" and body == nil then
     return { error = errors.new("entity", ("the entity %s/%s exists already"):format(request.type, request.id)) }
+  end
+  if request.action == "update" and body == nil then
+    return { error = errors.new("limit", ("the entity %s/%s would be larger than %d bytes, and is left as it was (limits.row)"):format(
+      request.type, request.id, request.most)) }
   end
   if body == nil then return { value = null } end
   return { value = (json.decode(body)) }

@@ -112,6 +112,10 @@ M.migrations = {
   ]],
   -- No table differs, but an older release takes `run.last` for the last row of a run.
   "",
+  [[
+  CREATE INDEX run_child ON run (parent) WHERE parent IS NOT NULL AND status = 'running';
+  CREATE INDEX run_program ON run (program)
+  ]],
 }
 
 return M

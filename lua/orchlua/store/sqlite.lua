@@ -19,6 +19,8 @@ local M = {}
 
 -- Seconds that a driver holds its runs without a sign of life, and between two signs.
 M.LEASE_SECONDS, M.RENEW_SECONDS = 10, 3
+-- The part of a lease's time after which a sign of life counts as late: SQLite's clock is coarser than others'.
+local IN_TIME = 0.9
 -- Bytes that a row behind a snapshot keeps of its body.
 M.HISTORY_BODY = 256
 -- Rows that a run keeps behind its snapshot, and days that a run is kept after it has
@@ -28,8 +30,8 @@ local RETENTION = { rows = 10000, days = 30 }
 -- Seconds without a sign of life after which a driver that holds no run is forgotten.
 local FORGOTTEN_SECONDS = 86400
 
--- Runs that a driver deletes when it signs in: those that ended longest ago.
-local PRUNED_AT_ONCE = 100
+-- Rows of runs that ended long ago which a driver deletes, for each row that it has written, and as many more.
+local DELETED_FOR_ONE, DELETED_ANYWAY = 2, 100
 
 -- Numbers of runs and of rows are unique in the store: so many for each driver.
 local NUMBERS_OF_A_DRIVER = 1 << 36
@@ -132,7 +134,7 @@ function M.open(loop, path, options)
   if not db then return nil, store_error(path, err) end
   local self = setmetatable({
     durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
-    guards = {}, asked = {}, run_count = 0, row_number = 0, commit_seconds = 0, part_of = nil, here = process.this(),
+    guards = {}, asked = {}, taken_up = {}, run_count = 0, row_number = 0, commit_seconds = 0, part_of = nil, here = process.this(),
   }, Store)
   local problem = set_up_patiently(self, loop, options.relaxed)
   if not problem then return self end
@@ -140,9 +142,19 @@ function M.open(loop, path, options)
   return nil, problem
 end
 
+--- Deletes some of the runs that ended long ago, in proportion to what was written since the last time: it costs no
+--- more than that did. What ended since this process signed in stays.
+function Store:tidy()
+  if not self.driver then return end
+  local rows = DELETED_ANYWAY + DELETED_FOR_ONE * (self.row_number - self.tidied)
+  self.tidied = self.row_number
+  self:prune_some(math.min(core.loop.clock() - self.retention.days * 86400, self.signed_in), rows)
+end
+
 --- Lets go of all runs, and closes the file. A batch that is with the thread is committed first.
 function Store:close()
   if self.driver then
+    self:tidy()
     self.db:query("UPDATE run SET driver = NULL, changed = ? WHERE driver = ?", core.loop.clock(), self.driver)
     self.db:query("DELETE FROM driver WHERE number = ?", self.driver)
     self.driver = nil
@@ -164,15 +176,16 @@ end
 function Store:sign_in()
   if self.driver then return end
   local here = self.here
+  local now = core.loop.clock()
   local rows, err = self:query("INSERT INTO driver (host, boot, pid, started, renewed) VALUES (?, ?, ?, ?, ?) RETURNING number",
-    here.host, here.boot, here.pid, here.started, core.loop.clock())
+    here.host, here.boot, here.pid, here.started, now)
   if not rows then return err end
-  self.driver = rows[1].number
+  self.driver, self.signed_in = rows[1].number, now
   self.row_number = self.driver * NUMBERS_OF_A_DRIVER
+  self.tidied = self.row_number
   -- A driver that was killed left its row here.
   self:query("DELETE FROM driver WHERE renewed < ? AND NOT EXISTS (SELECT 1 FROM run WHERE run.driver = driver.number)",
-    core.loop.clock() - FORGOTTEN_SECONDS)
-  self:prune(core.loop.clock() - self.retention.days * 86400, PRUNED_AT_ONCE)
+    now - FORGOTTEN_SECONDS)
 end
 
 --- A run's row, with its program; nil when there is none of this id.
@@ -237,6 +250,7 @@ end
 --- Lets a run go that was taken and not driven: all is as before, the crash of an earlier driver too.
 ---@param run table   as `take` gives it
 function Store:release(run)
+  self.taken_up[run.number] = true
   return self:query("UPDATE run SET driver = ? WHERE number = ? AND fence = ?", run.driver_before, run.number, run.fence)
 end
 
@@ -458,6 +472,11 @@ function Store:say_state(lease, state)
   lease.noted_row = lease.last_row
 end
 
+--- Has the next commit tell whether this process still drives a run.
+function Store:ask_lease(lease)
+  if self.part_of ~= lease then begin_part(self, lease) end
+end
+
 --- Says in a run's row which is its last row of the journal.
 function Store:say_last(lease)
   if self.part_of ~= lease then begin_part(self, lease) end
@@ -550,10 +569,14 @@ function Store:void()
   self.guards, self.asked, self.part_of = {}, {}, nil
 end
 
---- Puts a sign of life into the batch.
+--- Puts a sign of life into the batch. When it comes so late that others may have taken runs over meanwhile, the store itself
+--- is among those that are refused.
 function Store:renew()
   if not self.driver then return end
+  local guards = self.guards
   self.part_of = nil
+  guards[#guards + 1] = self
+  self.db:guard(self.statements.in_time, -#guards, self.driver, M.LEASE_SECONDS * IN_TIME)
   self.db:guard(self.statements.always, 0)
   self.db:add(self.statements.renew, 0, self.driver, core.loop.clock())
 end

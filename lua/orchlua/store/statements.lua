@@ -40,6 +40,7 @@ return {
   rest = [[UPDATE run SET last = ?2, status = ?3, changed = ?4, due = ?5, steps = ?6, outcome = ?7, driver = CASE WHEN ?8 THEN NULL ELSE driver END,
     usage = ?9 WHERE number = ?1]],
   taken = "DELETE FROM message WHERE number = ?1",
+  in_time = "SELECT 1 FROM driver WHERE number = ?1 AND renewed > (julianday('now') - 2440587.5) * 86400 - ?2",
   renew = "UPDATE driver SET renewed = ?2 WHERE number = ?1",
 
   -- A snapshot takes the body of the one before it. Behind it what is long in rows is cut:
@@ -55,8 +56,12 @@ return {
   unmark = "DELETE FROM snapshot WHERE run = ?1 AND seq = ?2",
 
   entity_create = [[INSERT INTO entity (type, id, properties, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT DO NOTHING]],
-  entity_update = [[INSERT INTO entity (type, id, properties, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
-    ON CONFLICT (type, id) DO UPDATE SET properties = merge(properties, excluded.properties), updated_at = excluded.updated_at]],
+  -- No change makes an entity larger than ?5 bytes.
+  entity_update = [[INSERT INTO entity (type, id, properties, created_at, updated_at)
+    SELECT ?1, ?2, ?3, ?4, ?4 WHERE length(CAST(?3 AS BLOB)) <= ?5
+    ON CONFLICT (type, id) DO UPDATE SET properties = merge(properties, excluded.properties), updated_at = excluded.updated_at
+    WHERE length(CAST(properties AS BLOB)) + length(CAST(excluded.properties AS BLOB)) <= ?5
+      OR length(CAST(merge(properties, excluded.properties) AS BLOB)) <= ?5]],
   entity_replace = [[INSERT INTO entity (type, id, properties, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
     ON CONFLICT (type, id) DO UPDATE SET properties = excluded.properties, updated_at = excluded.updated_at]],
   entity_delete = "DELETE FROM entity WHERE type = ?1 AND id = ?2",

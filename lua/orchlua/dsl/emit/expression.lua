@@ -72,12 +72,19 @@ function Writer:concatenate(node, pieces)
   return result
 end
 
+local scalar = { number = true, string = true, boolean = true, null = true }
+
+--- The text of a value; what it takes to write a large one is charged.
+function Writer:as_text(node, code, kind)
+  self:mark(node)
+  return self:let(("%s(%s%s)"):format(self:helper "text", code, scalar[kind] and "" or ", run"))
+end
+
 --- Compiles an expression to its text, as `{{ }}` inserts it.
 function Writer:text_of(node)
   local code, kind, nullable = self:value(node)
   if kind == "string" and not nullable then return code end
-  self:mark(node)
-  return self:let(("%s(%s)"):format(self:helper "text", code))
+  return self:as_text(node, code, kind)
 end
 
 function value.Template(self, node)
@@ -164,7 +171,7 @@ end
 local function length(self, node, object, kind)
   self:mark(node)
   if kind == "array" then return self:let("#" .. object), "number" end
-  return self:let(("%s(%s)"):format(self:helper "length", object))
+  return self:let(("%s(%s, run)"):format(self:helper "length", object))
 end
 
 local function field(self, node, object, kind, nullable)
@@ -172,7 +179,7 @@ local function field(self, node, object, kind, nullable)
   local name, helper = quote(node.name), self:helper "field"
   if not plain_field(node.name, kind) then
     self:mark(node)
-    return self:let(("%s(%s, %s)"):format(helper, object, name))
+    return self:let(("%s(%s, %s, run)"):format(helper, object, name))
   end
   local slow = self:mark_branch(node, kind == "object" and not nullable)
   local result = self:let(("%s[%s]"):format(object, name))
@@ -190,7 +197,7 @@ local function index(self, node, object, kind, nullable)
     return result
   end
   self:mark(node)
-  return self:let(("%s(%s, %s)"):format(helper, object, key))
+  return self:let(("%s(%s, %s, run)"):format(helper, object, key))
 end
 
 -- Calls ----------------------------------------------------------------------------------
@@ -380,13 +387,11 @@ local function arithmetic(self, node, left, right)
   return guarded(self, small_constant(b) and by_constant[node.op] or guard, a, b, slow, helper)
 end
 
-local scalar = { number = true, string = true, boolean = true, null = true }
-
 local function equality(self, node, left, right)
   local a, b = left.code, right.code
   if scalar[left.kind] or scalar[right.kind] then return ("%s == %s"):format(a, b) end
   self:mark(node)
-  return ("(%s == %s or %s(%s, %s))"):format(a, b, self:helper "equal", a, b)
+  return ("(%s == %s or %s(%s, %s, run))"):format(a, b, self:helper "equal", a, b)
 end
 
 local function comparison(self, node, left, right)
@@ -395,7 +400,7 @@ local function comparison(self, node, left, right)
   if op == "!=" then return ("not (%s)"):format(equality(self, node, left, right)) end
   if op == "IN" then
     self:mark(node)
-    return ("%s(%s, %s)"):format(self:helper "contains", left.code, right.code)
+    return ("%s(%s, %s, run)"):format(self:helper "contains", left.code, right.code)
   end
   if not both("number", left, right) and not both("string", left, right) then self:mark(node) end
   return ("%s %s %s"):format(left.code, op, right.code)
@@ -406,8 +411,7 @@ local function joined_text(self, node, left, right)
   for i, side in ipairs { left, right } do
     pieces[i] = side.code
     if side.kind ~= "string" or side.nullable then
-      self:mark(node)
-      pieces[i] = self:let(("%s(%s)"):format(self:helper "text", side.code))
+      pieces[i] = self:as_text(node, side.code, side.kind)
     end
   end
   return self:concatenate(node, pieces)

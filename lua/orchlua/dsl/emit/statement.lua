@@ -154,7 +154,7 @@ function Writer:loop_source(node)
   end
   local list = self:value(node.list)
   self:mark { tag = "Foreach", pos = node.list.pos, stop = node.list.stop, list = node.list }
-  return ("%s(%s, %s)"):format(self:helper "items", list, tostring(node.key ~= nil))
+  return ("%s(%s, %s, run)"):format(self:helper "items", list, tostring(node.key ~= nil))
 end
 
 local long = { Event = true, Await = true, Wait = true, Parallel = true, Try = true, While = true, Foreach = true }
@@ -268,7 +268,8 @@ function statement.Switch(self, node)
       self:move(expected.pos)
       local code, kind = self:value(expected)
       if not scalar[kind] then self:mark(expected) end
-      self:put(("if %s == %s or %s(%s, %s) then goto %s end"):format(subject, code, self:helper "equal", subject, code, labels[i]))
+      self:put(("if %s == %s%s then goto %s end"):format(subject, code,
+        scalar[kind] and "" or (" or %s(%s, %s, run)"):format(self:helper "equal", subject, code), labels[i]))
       inner()
     end
   end
