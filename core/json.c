@@ -15,10 +15,16 @@ enum { DEEPEST = ORCHLUA_DEEPEST, BATCH = 128, LARGEST = 256 * 1024 * 1024, MOST
 
 static const char no_memory[] = "not enough memory";
 
-/* The text so far; a userdata, so that an error frees it. Where it is only counted, `data` has
+enum { FIRST_BYTES = 1024 };
+
+/* The text so far. It lies in `first` as long as it fits there; what is larger belongs to a userdata in a
+ * slot of the Lua stack, so that an error frees it. Where it is only counted, `data` has
  * its end, and `gone` says how much was in front of that. A small value may unfold to a large
  * text, for what it shares is written each time: so there is a `most` of bytes, and of values. */
 struct out {
+  lua_State *L;
+  int slot;
+  char **owned;
   char *data;
   size_t size, room, gone, most;
   int values;
@@ -26,32 +32,73 @@ struct out {
   const char *indent;
   size_t indent_size;
   const char *problem;
+  char first[FIRST_BYTES];
 };
 
-static int free_out(lua_State *L)
+static int free_owned(lua_State *L)
 {
-  struct out *out = luaL_checkudata(L, 1, "orchlua.json.out");
-  free(out->data);
-  out->data = NULL;
+  char **owned = luaL_checkudata(L, 1, "orchlua.json.out");
+  free(*owned);
+  *owned = NULL;
   return 0;
 }
 
-static struct out *new_out(lua_State *L)
+/* Begins a text; a slot for what is large is pushed. */
+static void begin_out(lua_State *L, struct out *out)
 {
-  struct out *out = lua_newuserdatauv(L, sizeof *out, 0);
-  out->data = NULL;
-  out->size = out->room = out->gone = 0;
+  lua_pushnil(L);
+  out->L = L;
+  out->slot = lua_gettop(L);
+  out->owned = NULL;
+  out->data = out->first;
+  out->size = out->gone = 0;
+  out->room = FIRST_BYTES;
   out->most = LARGEST;
   out->values = 0;
   out->counts = false;
   out->indent = NULL;
   out->problem = NULL;
+}
+
+/* Lets go what a text takes; a lack of memory raises. */
+static void end_out(struct out *out)
+{
+  if (out->problem == no_memory) luaL_error(out->L, no_memory);
+  if (out->owned == NULL) return;
+  free(*out->owned);
+  *out->owned = NULL;
+}
+
+/* Makes what a text that is large belongs to. */
+static void own(struct out *out)
+{
+  lua_State *L = out->L;
+  char **owned = lua_newuserdatauv(L, sizeof *owned, 0);
+  *owned = NULL;
   if (luaL_newmetatable(L, "orchlua.json.out")) {
-    lua_pushcfunction(L, free_out);
+    lua_pushcfunction(L, free_owned);
     lua_setfield(L, -2, "__gc");
   }
   lua_setmetatable(L, -2);
-  return out;
+  lua_replace(L, out->slot);
+  out->owned = owned;
+}
+
+/* Makes room for more. */
+static bool grow_out(struct out *out, size_t more)
+{
+  size_t room = out->room;
+  while (room < out->size + more) room *= 2;
+  if (out->owned == NULL) own(out);
+  char *data = realloc(*out->owned, room);
+  if (data == NULL) {
+    out->problem = no_memory;
+    return false;
+  }
+  if (*out->owned == NULL) memcpy(data, out->first, out->size);
+  *out->owned = out->data = data;
+  out->room = room;
+  return true;
 }
 
 static const char too_large[] = "larger than 268435456 bytes";
@@ -68,16 +115,7 @@ static bool reserve(struct out *out, size_t more)
     return false;
   }
   if (more <= out->room - out->size) return true;
-  size_t room = out->room < 256 ? 256 : out->room;
-  while (room < out->size + more) room *= 2;
-  char *data = realloc(out->data, room);
-  if (data == NULL) {
-    out->problem = no_memory;
-    return false;
-  }
-  out->data = data;
-  out->room = room;
-  return true;
+  return grow_out(out, more);
 }
 
 static bool add(struct out *out, const char *text, size_t size)
@@ -214,21 +252,19 @@ const char *orchlua_push_json(lua_State *L, int index, const char *indent, size_
 {
   int top = lua_gettop(L);
   index = lua_absindex(L, index);
-  luaL_checkstack(L, 8, "too many values");
-  struct out *out = new_out(L);
-  out->indent = indent_size > 0 ? indent : NULL;
-  out->indent_size = indent_size;
+  luaL_checkstack(L, 10, "too many values");
+  struct out out;
+  begin_out(L, &out);
+  out.indent = indent_size > 0 ? indent : NULL;
+  out.indent_size = indent_size;
   lua_pushvalue(L, index);
-  if (add_value(L, out, 0)) {
-    lua_pushlstring(L, out->data, out->size);
-    lua_replace(L, top + 1);
+  if (add_value(L, &out, 0)) {
+    lua_pushlstring(L, out.data, out.size);
+    lua_insert(L, top + 1);
   }
-  const char *problem = out->problem;
-  if (problem == no_memory) luaL_error(L, no_memory);
-  free(out->data);
-  out->data = NULL;
-  lua_settop(L, problem == NULL ? top + 1 : top);
-  return problem;
+  end_out(&out);
+  lua_settop(L, out.problem == NULL ? top + 1 : top);
+  return out.problem;
 }
 
 /* encode(v [, indent]) -> JSON, or nil and a message. The indent is a number of
@@ -259,15 +295,14 @@ static int longer(lua_State *L)
 {
   luaL_checkany(L, 1);
   lua_Integer most = luaL_checkinteger(L, 2);
-  struct out *out = new_out(L);
-  out->counts = true;
-  if (most < LARGEST) out->most = most < 0 ? 0 : (size_t)most;
+  struct out out;
+  begin_out(L, &out);
+  out.counts = true;
+  if (most < LARGEST) out.most = most < 0 ? 0 : (size_t)most;
   lua_pushvalue(L, 1);
-  bool written = add_value(L, out, 0);
-  if (out->problem == no_memory) luaL_error(L, no_memory);
-  lua_pushboolean(L, written ? out->gone + out->size > out->most : strncmp(out->problem, "larger", 6) == 0);
-  free(out->data);
-  out->data = NULL;
+  bool written = add_value(L, &out, 0);
+  end_out(&out);
+  lua_pushboolean(L, written ? out.gone + out.size > out.most : strncmp(out.problem, "larger", 6) == 0);
   return 1;
 }
 
@@ -752,7 +787,129 @@ static int decode_slowly(lua_State *L)
   return read_slices(L, LUA_OK, 0);
 }
 
-static const luaL_Reg functions[] = { { "encode", encode }, { "longer", longer }, { "decode", decode }, { "decode_slowly", decode_slowly }, { NULL, NULL } };
+/* Finding ------------------------------------------------------------------------ */
+
+/* What a reader looks for on its way through a text of which little is wanted. A path is keys and places
+ * in arrays (from 1), parted by `/`. Those in a set have their first bytes in common: the way to where the reader is. */
+enum { MOST_PATHS = 16, FOUND = LEVELS + 1 }; /* on the stack of a search, behind true: a place for each path */
+
+struct path {
+  const char *text;
+  size_t size;
+};
+
+struct search {
+  struct reader reader;
+  struct path paths[MOST_PATHS];
+};
+
+/* Those paths of a set whose first `done` bytes are followed by a key or a place. What was found of them is
+ * found anew: the last of equal keys wins. */
+static unsigned paths_into(lua_State *L, const struct search *search, unsigned set, size_t done, const char *key, size_t size)
+{
+  unsigned into = 0;
+  for (int i = 0; set >> i != 0; i++) {
+    const struct path *path = &search->paths[i];
+    if (!(set >> i & 1) || path->size < done + size || memcmp(path->text + done, key, size) != 0) continue;
+    if (path->size > done + size && path->text[done + size] != '/') continue;
+    into |= 1u << i;
+    lua_pushnil(L);
+    lua_replace(L, FOUND + 1 + i);
+  }
+  return into;
+}
+
+/* The value in front of the reader, whole: on the top of the stack. */
+static bool read_whole(lua_State *L, struct reader *reader)
+{
+  reader->expected = A_VALUE;
+  return read_some(L, reader, reader->in.end);
+}
+
+static bool search_inside(lua_State *L, struct search *search, unsigned set, size_t done, int depth);
+
+/* Passes the value in front of the reader, to which the first `done` bytes of the paths in a set lead. A path that ends here
+ * has found it. */
+static bool search_value(lua_State *L, struct search *search, unsigned set, size_t done, int depth)
+{
+  struct reader *reader = &search->reader;
+  struct in *in = &reader->in;
+  int top = lua_gettop(L);
+  for (int i = 0; set >> i != 0; i++) {
+    if (!(set >> i & 1) || search->paths[i].size != done) continue;
+    if (!read_whole(L, reader)) return false;
+    lua_replace(L, FOUND + 1 + i);
+    return true;
+  }
+  skip_space(in);
+  if (in->at < in->end && (*in->at == '{' || *in->at == '[')) return search_inside(L, search, set, done > 0 ? done + 1 : 0, depth + 1);
+  if (!begin_value(L, reader)) return false;
+  lua_settop(L, top);
+  return true;
+}
+
+/* Goes through the array or the object in front of the reader. */
+static bool search_inside(lua_State *L, struct search *search, unsigned set, size_t done, int depth)
+{
+  struct in *in = &search->reader.in;
+  bool is_object = *in->at++ == '{';
+  char end = is_object ? '}' : ']', next = ',';
+  if (depth > DEEPEST) return fail(in, "nested more than 1000 deep");
+  if (!lua_checkstack(L, 8)) return fail(in, "nested too deep");
+  skip_space(in);
+  if (in->at < in->end && *in->at == end) next = *in->at++;
+  for (lua_Integer place = 1; next == ','; place++) {
+    size_t size;
+    if (is_object && !read_key(L, in)) return false;
+    if (!is_object) lua_pushinteger(L, place);
+    const char *key = lua_tolstring(L, -1, &size);
+    unsigned into = paths_into(L, search, set, done, key, size);
+    lua_pop(L, 1);
+    if (!search_value(L, search, into, done + size, depth)) return false;
+    skip_space(in);
+    next = in->at < in->end ? *in->at : '\0';
+    if (next != ',' && next != end) return fail(in, is_object ? "expected `,` or `}`" : "expected `,` or `]`");
+    in->at++;
+  }
+  return true;
+}
+
+/* Takes the paths from the list at 2, which keeps their texts; makes room for what they find. */
+static int take_paths(lua_State *L, struct search *search)
+{
+  int count = (int)luaL_len(L, 2);
+  luaL_argcheck(L, count <= MOST_PATHS, 2, "too many paths");
+  luaL_checkstack(L, count + 16, "too many paths");
+  lua_pushboolean(L, true);
+  for (int i = 0; i < count; i++) {
+    struct path *path = &search->paths[i];
+    luaL_argcheck(L, lua_rawgeti(L, 2, i + 1) == LUA_TSTRING && lua_rawlen(L, -1) > 0, 2, "expected texts that are not empty");
+    path->text = lua_tolstring(L, -1, &path->size);
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+  return count;
+}
+
+/* find(text, paths) -> true and what lies at each path, nil where nothing does; or what `decode` gives for a text that is no
+ * JSON, or no object: nil and a message. What lies at no path is read, and no value is made of it. No path may lead into what
+ * another one finds. */
+static int find(lua_State *L)
+{
+  struct search search;
+  luaL_checktype(L, TEXT, LUA_TSTRING);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  begin(L, &search.reader);
+  struct in *in = &search.reader.in;
+  int count = take_paths(L, &search);
+  skip_space(in);
+  bool ok = in->at < in->end && *in->at == '{' ? search_value(L, &search, (1u << count) - 1, 0, 0) : fail(in, "expected an object");
+  return outcome(L, &search.reader, ok) == 1 ? count + 1 : 3;
+}
+
+static const luaL_Reg functions[] = {
+  { "encode", encode }, { "longer", longer }, { "decode", decode }, { "decode_slowly", decode_slowly }, { "find", find }, { NULL, NULL }
+};
 
 int orchlua_open_json(lua_State *L)
 {
