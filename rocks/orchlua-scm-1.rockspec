@@ -67,6 +67,7 @@ build = {
     ["orchlua.agents.models.lines"] = "lua/orchlua/agents/models/lines.lua",
     ["orchlua.agents.models.ollama"] = "lua/orchlua/agents/models/ollama.lua",
     ["orchlua.agents.models.openai"] = "lua/orchlua/agents/models/openai.lua",
+    ["orchlua.agents.models.question"] = "lua/orchlua/agents/models/question.lua",
     ["orchlua.agents.models.wire"] = "lua/orchlua/agents/models/wire.lua",
     ["orchlua.agents.pace"] = "lua/orchlua/agents/pace.lua",
     ["orchlua.agents.queue"] = "lua/orchlua/agents/queue.lua",

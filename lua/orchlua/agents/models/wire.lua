@@ -68,7 +68,7 @@ function M.text_at(v, first, second)
   return type(found) == "string" and found or nil
 end
 
---- What lies in a field, when it is a list, to be read as Lua's lists are; else an empty one.
+--- As `at`, when it is a list, to be read as Lua's lists are; else an empty one.
 function M.list_at(v, field)
   local found = at(v, field)
   return getmetatable(found) == Array and found or {}
