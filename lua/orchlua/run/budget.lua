@@ -40,7 +40,9 @@ for _, name in ipairs(NAMES) do is_name[name] = true end
 
 -- A run's usage, with all of its amounts.
 local function ledger(run)
-  local usage = own(run, "usage")
+  local usage = run.usage
+  if usage.reserved then return usage end
+  usage = own(run, "usage")
   if not usage.reserved then
     usage.input, usage.output, usage.cost, usage.agents = 0, 0, 0, {}
     usage.reserved = { input = 0, output = 0, cost = 0, calls = 0 }
@@ -188,6 +190,15 @@ local function add(to, amount, sign)
   if amount.calls then to.calls = (to.calls or 0) + sign * amount.calls end
 end
 
+local function nothing() return { input = 0, output = 0, cost = nil } end
+
+local function sum(a, b)
+  local both = nothing()
+  add(both, a, 1)
+  add(both, b, 1)
+  return both
+end
+
 --- Reserves what a try may take at worst, or raises an error of type `budget`.
 ---@param run orchlua.Run
 ---@param agent_id string
@@ -206,10 +217,14 @@ end
 function M.charge(run, agent_id, worst, took)
   took = took or worst
   local usage = ledger(run)
-  usage.agents[agent_id] = usage.agents[agent_id] or { input = 0, output = 0, cost = nil }
+  local of_agent = usage.agents[agent_id]
+  if not of_agent then
+    of_agent = nothing()
+    usage.agents[agent_id] = of_agent
+  end
   add(usage.reserved, worst, -1)
   add(usage, took, 1)
-  add(usage.agents[agent_id], took, 1)
+  add(of_agent, took, 1)
   return took
 end
 
@@ -219,7 +234,7 @@ end
 function M.open(run, request)
   M.reserve(run, request.agent_id, request.worst)
   request.open = request.worst ~= nil
-  request.cutoff = M.cutoff(run)
+  request.cutoff = run.budgets and M.cutoff(run) or nil
   local usage = own(run, "usage")
   usage.calls = usage.calls + 1
 end
@@ -239,8 +254,7 @@ function M.close(run, request, took)
   if not request.open then return end
   request.open = false
   local amount = M.charge(run, request.agent_id, request.worst, took)
-  request.usage = request.usage or { input = 0, output = 0, cost = nil }
-  add(request.usage, amount, 1)
+  request.usage = request.usage and sum(request.usage, amount) or amount
 end
 
 --- Reserves for a question that an agent asks another inside its call.

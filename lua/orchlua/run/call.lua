@@ -21,11 +21,13 @@ Call.__index = Call
 -- Pauses between tries: exponential with full jitter, in seconds.
 local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
-local NOWHERE = {}
+local NONE = {}
 
 -- An agent has one queue for all who ask it.
-local function new_queue(runtime, agent)
-  local made = queue.new(agent.concurrency or runtime.config.defaults.concurrency, agent.name)
+local function queue_of(runtime, agent)
+  local made = runtime.queues[agent]
+  if made then return made end
+  made = queue.new(agent.concurrency or runtime.config.defaults.concurrency, agent.name)
   runtime.queues[agent] = made
   return made
 end
@@ -35,7 +37,7 @@ function Call:clock()
   return self.runtime:clock_for(self.agent)
 end
 
--- What is due for this call: `deadline`, `try`, `pause`, `latency`.
+-- What is due for this call besides its deadline: `try`, `pause`, `latency`, `cutoff`.
 local function after(self, name, seconds, class, action)
   local timers = self.timers or {}
   self.timers = timers
@@ -54,8 +56,10 @@ local function cancel(self, name)
 end
 
 local function end_timers(self)
-  for _, due in pairs(self.timers) do self:clock():cancel(due) end
-  self.timers = nil
+  local on, deadline = self:clock(), self.deadline
+  if deadline then on:cancel(deadline) end
+  for _, due in next, self.timers or NONE do on:cancel(due) end
+  self.deadline, self.timers = nil, nil
 end
 
 -- A try has ended: whoever keeps the agent's rate is told what it took.
@@ -68,10 +72,10 @@ end
 local function finish(self, value, err)
   if self.ended then return end
   self.ended = true
-  if self.timers then end_timers(self) end
+  if self.deadline or self.timers then end_timers(self) end
   if self.task then self:end_try() end
   if self.waiters then leave_rates(self) end
-  if self.queued then self.queue:leave(self) end
+  if self.queued then queue_of(self.runtime, self.agent):leave(self) end
   self.done(self, value, err)
 end
 
@@ -187,7 +191,7 @@ end
 -- What a model is told besides.
 local function tell_model(self, asked, request)
   asked.history, asked.schema, asked.asked_again = request.history, request.options.schema, request.asked_again
-  asked.tell = function(piece) self.runtime:piece(self, piece) end
+  if asked.stream then asked.tell = function(piece) self.runtime:piece(self, piece) end end
 end
 
 -- An agent that answered in another shape than was asked for is told so in its prompt.
@@ -288,15 +292,20 @@ local function too_late(self)
   finish(self, nil, timed_out(self, self:seconds "timeout"))
 end
 
+local function set_deadline(self, seconds)
+  self.deadline = self:clock():after(seconds, clock.TIMER, too_late, self)
+end
+
 --- Makes another try. The call's time stands still while it waits for the agent's rates.
 function Call:try()
-  local deadline = self.agent.rates and self.timers.deadline
+  local deadline = self.agent.rates and self.deadline
   if not deadline then return try(self, begin_try) end
   local left, since = self:clock():left(deadline), self.runtime.clock:now()
-  cancel(self, "deadline")
+  self:clock():cancel(deadline)
+  self.deadline = nil
   try(self, function()
     self.started = self.started + math.max(0, self.runtime.clock:now() - since)
-    after(self, "deadline", left, clock.TIMER, too_late)
+    set_deadline(self, left)
     begin_try(self)
   end)
 end
@@ -307,7 +316,7 @@ local function begin(self)
   self.started = runtime.clock:now()
   if runtime.watched then runtime:notice(self, "start") end
   begin_try(self)
-  if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
+  if not self.ended then set_deadline(self, self:seconds "timeout") end
 end
 
 -- Leaves the agent's queue.
@@ -325,11 +334,12 @@ function Call:abandon()
   finish(self)
 end
 
+-- It has sixteen fields: with one more, Lua would make room for thirty-two.
 local function new_call(runtime, run, request, agent, path, done)
   local before = request.attempt - 1
   return setmetatable({
-    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, done = done, attempt = before, before = before, path = path or NOWHERE,
-    queue = nil, started = nil, ended = false, queued = false, task = nil, timers = nil, told = nil, usage = nil, waiters = nil,
+    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, path = path or nil, done = done, attempt = before, before = before,
+    started = nil, ended = false, queued = false, task = nil, deadline = nil, told = nil, usage = nil,
   }, Call)
 end
 
@@ -337,8 +347,7 @@ end
 local function enter(self)
   local runtime, request, agent = self.runtime, self.request, self.agent
   if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), clock.TIMER, out_of_budget) end
-  self.queue = runtime.queues[agent] or new_queue(runtime, agent)
-  self.queue:enter(self, admitted, self.path)
+  queue_of(runtime, agent):enter(self, admitted, self.path)
   return self
 end
 
@@ -351,14 +360,14 @@ end
 -- A function waits, or has failed: from here on its call is like any other.
 local function go_on(self, began, started, ok, result)
   local runtime, before = self.runtime, self.request.attempt - 1
-  self.started, self.before, self.attempt, self.run_id, self.queue = began, before, before + 1, self.run.id, runtime.queues[self.agent]
-  self.queue:enter(self, function() end)
+  self.started, self.before, self.attempt, self.run_id = began, before, before + 1, self.run.id
+  queue_of(runtime, self.agent):enter(self, function() end)
   if not started then
     tried(self, ok, result)
   else
     self.task = started
   end
-  if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
+  if not self.ended then set_deadline(self, self:seconds "timeout") end
   return self
 end
 
@@ -366,7 +375,7 @@ end
 --- at once, and leave their call to the next. Gives what `start` does.
 ---@param agent orchlua.Agent
 function M.ask_plain(runtime, run, request, agent, done)
-  local line, key, wall = runtime.queues[agent] or new_queue(runtime, agent), request.key, runtime.clock
+  local line, key, wall = queue_of(runtime, agent), request.key, runtime.clock
   if line.waiting > 0 or line.active >= line.limit then return enter(new_call(runtime, run, request, agent, nil, done)) end
   local self = runtime.spare_call or new_call(runtime, run, request, agent, nil, done)
   local asked = {

@@ -52,8 +52,9 @@ end
 
 -- No text has more tokens than bytes.
 local function input_of(asked, terms)
-  local bytes, messages = #asked.prompt, 2
-  for _, exchange in ipairs(asked.history or {}) do
+  local bytes, messages, history = #asked.prompt, 2, asked.history
+  for i = 1, history and #history or 0 do
+    local exchange = history[i]
     bytes, messages = bytes + #exchange.prompt + #exchange.answer, messages + 2
   end
   local schema = asked.options.schema

@@ -168,9 +168,9 @@ function M.row(run, asked, answer, err, attempts, duration, time, usage)
   local body
   if not err then body, err = body_of(run, asked, answer) end
   local spare = run.spare_row
-  if spare and not err and not usage then
+  if spare and not err then
     run.spare_row = false
-    spare.request, spare.body, spare.attempts, spare.duration, spare.time = asked.number, body, attempts or 1, duration or 0, time
+    spare.request, spare.body, spare.attempts, spare.duration, spare.time, spare.usage = asked.number, body, attempts or 1, duration or 0, time, usage
     return spare
   end
   return {
