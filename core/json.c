@@ -484,14 +484,30 @@ static bool read_long_string(lua_State *L, struct in *in, const char *from, cons
   return true;
 }
 
-/* A string, behind its opening quote. */
-static bool read_string(lua_State *L, struct in *in)
+/* A string, behind its opening quote: one without escapes is left where it is, from `*text` on; another one is pushed. */
+static bool pass_string(lua_State *L, struct in *in, const char **text, size_t *size)
 {
   const char *from = in->at, *to = plain_end(in, from);
   if (!checked_plain(in, from, to)) return false;
-  if (to == in->end || *to != '"') return read_long_string(L, in, from, to);
-  orchlua_push_text(L, from, (size_t)(to - from));
+  if (to == in->end || *to != '"') {
+    if (!read_long_string(L, in, from, to)) return false;
+    *text = lua_tolstring(L, -1, size);
+    return true;
+  }
+  *text = from;
+  *size = (size_t)(to - from);
   in->at = to + 1;
+  return true;
+}
+
+/* The same, on the top of the stack. */
+static bool read_string(lua_State *L, struct in *in)
+{
+  int top = lua_gettop(L);
+  const char *text;
+  size_t size;
+  if (!pass_string(L, in, &text, &size)) return false;
+  if (lua_gettop(L) == top) orchlua_push_text(L, text, size);
   return true;
 }
 
@@ -644,16 +660,25 @@ static void grow(lua_State *L, struct reader *reader)
   reader->room *= 2;
 }
 
-static bool read_key(lua_State *L, struct in *in)
+static bool begin_key(struct in *in)
 {
   skip_space(in);
   if (in->at == in->end || *in->at != '"') return fail(in, "expected a key, a string");
   in->at++;
-  if (!read_string(L, in)) return false;
+  return true;
+}
+
+static bool end_key(struct in *in)
+{
   skip_space(in);
   if (in->at == in->end || *in->at != ':') return fail(in, "expected `:` behind the key");
   in->at++;
   return true;
+}
+
+static bool read_key(lua_State *L, struct in *in)
+{
+  return begin_key(in) && read_string(L, in) && end_key(in);
 }
 
 /* Ends the innermost level: its table is left on the stack. */
@@ -819,33 +844,73 @@ static unsigned paths_into(lua_State *L, const struct search *search, unsigned s
   return into;
 }
 
-/* The value in front of the reader, whole: on the top of the stack. */
-static bool read_whole(lua_State *L, struct reader *reader)
+/* The path of a set that ends where its first `done` bytes lead, or -1. */
+static int path_to(const struct search *search, unsigned set, size_t done)
 {
+  for (int i = 0; set >> i != 0; i++)
+    if ((set >> i & 1) && search->paths[i].size == done) return i;
+  return -1;
+}
+
+/* Reads the value that a path has found. */
+static bool take_value(lua_State *L, struct search *search, int path)
+{
+  struct reader *reader = &search->reader;
   reader->expected = A_VALUE;
-  return read_some(L, reader, reader->in.end);
+  if (!read_some(L, reader, reader->in.end)) return false;
+  lua_replace(L, FOUND + 1 + path);
+  return true;
+}
+
+/* Passes a value that is no array, and no object. */
+static bool pass_value(lua_State *L, struct reader *reader)
+{
+  struct in *in = &reader->in;
+  const char *text;
+  size_t size;
+  int top = lua_gettop(L);
+  bool is_string = in->at < in->end && *in->at == '"';
+  if (is_string) in->at++;
+  bool ok = is_string ? pass_string(L, in, &text, &size) : begin_value(L, reader);
+  lua_settop(L, top);
+  return ok;
 }
 
 static bool search_inside(lua_State *L, struct search *search, unsigned set, size_t done, int depth);
 
-/* Passes the value in front of the reader, to which the first `done` bytes of the paths in a set lead. A path that ends here
- * has found it. */
+/* Goes through the value in front of the reader, to which the first `done` bytes of the paths of a set lead. */
 static bool search_value(lua_State *L, struct search *search, unsigned set, size_t done, int depth)
 {
-  struct reader *reader = &search->reader;
-  struct in *in = &reader->in;
-  int top = lua_gettop(L);
-  for (int i = 0; set >> i != 0; i++) {
-    if (!(set >> i & 1) || search->paths[i].size != done) continue;
-    if (!read_whole(L, reader)) return false;
-    lua_replace(L, FOUND + 1 + i);
-    return true;
-  }
+  struct in *in = &search->reader.in;
+  int path = path_to(search, set, done);
   skip_space(in);
-  if (in->at < in->end && (*in->at == '{' || *in->at == '[')) return search_inside(L, search, set, done > 0 ? done + 1 : 0, depth + 1);
-  if (!begin_value(L, reader)) return false;
+  if (path >= 0) return take_value(L, search, path);
+  if (in->at == in->end || (*in->at != '{' && *in->at != '[')) return pass_value(L, &search->reader);
+  return search_inside(L, search, set, done > 0 ? done + 1 : 0, depth + 1);
+}
+
+/* The key in front of the reader: those of a set's paths that lead there, and the size of what of them does. */
+static bool search_key(lua_State *L, struct search *search, unsigned *set, size_t *done)
+{
+  struct in *in = &search->reader.in;
+  const char *key;
+  size_t size;
+  int top = lua_gettop(L);
+  if (!begin_key(in) || !pass_string(L, in, &key, &size)) return false;
+  *set = paths_into(L, search, *set, *done, key, size);
+  *done += size;
   lua_settop(L, top);
-  return true;
+  return end_key(in);
+}
+
+/* The same for a place in an array. */
+static void search_place(lua_State *L, struct search *search, unsigned *set, size_t *done, int place)
+{
+  char key[16];
+  if (*set == 0) return;
+  size_t size = (size_t)snprintf(key, sizeof key, "%d", place);
+  *set = paths_into(L, search, *set, *done, key, size);
+  *done += size;
 }
 
 /* Goes through the array or the object in front of the reader. */
@@ -858,14 +923,12 @@ static bool search_inside(lua_State *L, struct search *search, unsigned set, siz
   if (!lua_checkstack(L, 8)) return fail(in, "nested too deep");
   skip_space(in);
   if (in->at < in->end && *in->at == end) next = *in->at++;
-  for (lua_Integer place = 1; next == ','; place++) {
-    size_t size;
-    if (is_object && !read_key(L, in)) return false;
-    if (!is_object) lua_pushinteger(L, place);
-    const char *key = lua_tolstring(L, -1, &size);
-    unsigned into = paths_into(L, search, set, done, key, size);
-    lua_pop(L, 1);
-    if (!search_value(L, search, into, done + size, depth)) return false;
+  for (int place = 1; next == ','; place++) {
+    unsigned into = set;
+    size_t way = done;
+    if (!is_object) search_place(L, search, &into, &way, place);
+    else if (!search_key(L, search, &into, &way)) return false;
+    if (!search_value(L, search, into, way, depth)) return false;
     skip_space(in);
     next = in->at < in->end ? *in->at : '\0';
     if (next != ',' && next != end) return fail(in, is_object ? "expected `,` or `}`" : "expected `,` or `]`");

@@ -113,6 +113,7 @@ local function percent(byte) return ("%%%02X"):format(byte:byte()) end
 ---@param text string
 ---@return string
 function M.header_text(text)
+  if text:find "^[\x21-\x24\x26-\x7E]*$" then return text end
   return (text:gsub("[^\x21-\x24\x26-\x7E]", percent))
 end
 

@@ -30,8 +30,8 @@ local ENDINGS = { max_tokens = "length", model_context_window_exceeded = "length
 
 -- Input that was written to or read from the server's cache was input all the same.
 local function input_of(count, written, read)
-  count = wire.count_at(count)
-  return count and count + (wire.count_at(written) or 0) + (wire.count_at(read) or 0)
+  count = wire.count(count)
+  return count and count + (wire.count(written) or 0) + (wire.count(read) or 0)
 end
 
 local function text_of(content)
@@ -49,9 +49,9 @@ M.paths = {
 ---@return orchlua.Answer
 function M.answer(problem, content, stop, output, ...)
   local text = text_of(content)
-  stop = wire.text_at(stop)
+  stop = wire.text(stop)
   return {
-    text = text or stop and "" or nil, usage = wire.usage(input_of(...), wire.count_at(output)), problem = wire.at(problem),
+    text = text or stop and "" or nil, usage = wire.usage(input_of(...), wire.count(output)), problem = wire.at(problem),
     ending = ENDINGS[stop] or text and "stop",
   }
 end

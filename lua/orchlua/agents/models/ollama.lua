@@ -34,7 +34,7 @@ end
 local ENDINGS = { length = "length" }
 
 local function finish(answer, reason, input, output)
-  answer.usage = wire.usage(wire.count_at(input) or 0, wire.count_at(output))
+  answer.usage = wire.usage(wire.count(input) or 0, wire.count(output))
   answer.ending = ENDINGS[reason] or "stop"
 end
 
@@ -44,7 +44,7 @@ M.paths = { "error", "message/content", "done_reason", "prompt_eval_count", "eva
 --- A whole answer, of what lies at the paths.
 ---@return orchlua.Answer
 function M.answer(problem, content, ...)
-  local answer = { text = wire.text_at(content), problem = wire.at(problem) }
+  local answer = { text = wire.text(content), problem = wire.at(problem) }
   if answer.text then finish(answer, ...) end
   return answer
 end

@@ -17,7 +17,7 @@ end
 --- The most tokens an answer may have, as the configuration says it; nil when it does not. The newer name is
 --- sent instead of the other.
 function M.max_tokens(settings)
-  return count_at(settings.fields.max_completion_tokens) or settings.max_tokens
+  return wire.count(settings.fields.max_completion_tokens) or settings.max_tokens
 end
 
 function M.headers(key)
@@ -53,10 +53,10 @@ M.paths = {
 --- A whole answer, of what lies at the paths.
 ---@return orchlua.Answer
 function M.answer(problem, content, refusal, finish, input, output)
-  refusal = text_at(refusal)
-  local text = text_at(content) or refusal
+  refusal = wire.text(refusal)
+  local text = wire.text(content) or refusal
   return {
-    text = text, usage = wire.usage(count_at(input), count_at(output)), problem = wire.at(problem),
+    text = text, usage = wire.usage(wire.count(input), wire.count(output)), problem = wire.at(problem),
     ending = refusal and "refused" or ENDINGS[finish] or text and "stop",
   }
 end

@@ -41,7 +41,7 @@ end
 
 -- Messages -----------------------------------------------------------------------------------
 
-local function message(role, content) return ('{"role":"%s","content":%s}'):format(role, encode(content)) end
+local function message(role, content) return '{"role":"' .. role .. '","content":' .. encode(content) .. "}" end
 
 -- The prompt; in one to a server that takes no schema, what it asks for.
 local function prompt_of(asked, native)
