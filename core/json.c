@@ -835,7 +835,7 @@ static unsigned paths_into(lua_State *L, const struct search *search, unsigned s
   unsigned into = 0;
   for (int i = 0; set >> i != 0; i++) {
     const struct path *path = &search->paths[i];
-    if (!(set >> i & 1) || path->size < done + size || memcmp(path->text + done, key, size) != 0) continue;
+    if (!(set >> i & 1) || path->size < done + size || path->text[done] != *key || memcmp(path->text + done, key, size) != 0) continue;
     if (path->size > done + size && path->text[done + size] != '/') continue;
     into |= 1u << i;
     lua_pushnil(L);

@@ -184,18 +184,27 @@ end
 
 -- Reserving and charging -------------------------------------------------------------------
 
-local function add(to, amount, sign)
-  to.input, to.output = to.input + sign * amount.input, to.output + sign * amount.output
-  if amount.cost then to.cost = (to.cost or 0) + sign * amount.cost end
-  if amount.calls then to.calls = (to.calls or 0) + sign * amount.calls end
+local function add(to, amount)
+  local cost, calls = amount.cost, amount.calls
+  to.input, to.output = to.input + amount.input, to.output + amount.output
+  if cost then to.cost = (to.cost or 0) + cost end
+  if calls then to.calls = (to.calls or 0) + calls end
+end
+
+-- Takes back what was added.
+local function subtract(from, amount)
+  local cost, calls = amount.cost, amount.calls
+  from.input, from.output = from.input - amount.input, from.output - amount.output
+  if cost then from.cost = from.cost - cost end
+  if calls then from.calls = from.calls - calls end
 end
 
 local function nothing() return { input = 0, output = 0, cost = nil } end
 
 local function sum(a, b)
   local both = nothing()
-  add(both, a, 1)
-  add(both, b, 1)
+  add(both, a)
+  add(both, b)
   return both
 end
 
@@ -205,7 +214,7 @@ end
 ---@param worst? orchlua.Amount   nil: it takes no tokens
 function M.reserve(run, agent_id, worst)
   if run.budgets then check_all(run, agent_id, worst) end
-  if worst then add(ledger(run).reserved, worst, 1) end
+  if worst then add(ledger(run).reserved, worst) end
 end
 
 --- Charges what a try took, and lets its reservation go.
@@ -222,9 +231,9 @@ function M.charge(run, agent_id, worst, took)
     of_agent = nothing()
     usage.agents[agent_id] = of_agent
   end
-  add(usage.reserved, worst, -1)
-  add(usage, took, 1)
-  add(of_agent, took, 1)
+  subtract(usage.reserved, worst)
+  add(usage, took)
+  add(of_agent, took)
   return took
 end
 
@@ -320,7 +329,7 @@ function M.open_run(run, request)
   local allotted = request.allotted or {}
   request.worst = { input = allotted.tokens or 0, output = 0, cost = allotted.cost, calls = allotted.calls }
   request.open = true
-  add(ledger(run).reserved, request.worst, 1)
+  add(ledger(run).reserved, request.worst)
 end
 
 --- What a sub-run has spent, as its parent is charged for it.

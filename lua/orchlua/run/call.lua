@@ -200,43 +200,33 @@ local function prompt_again(request)
   return ("%s\n\nYour answer was:\n%s\n\n%s"):format(request.prompt, again.answer, again.message)
 end
 
--- What an agent is told, as the configuration's page has it.
-local function told(run, request, agent, attempt)
-  local options, key = request.options, request.key
-  return {
-    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = run.id, request_id = key,
-    idempotency_key = options.key or key, attempt = attempt, timeout = options.timeout or agent.timeout,
+-- What an agent is told, as the configuration's page has it. A second question is another one: a server that knows
+-- its key would give the first answer again.
+local function told(self, request, agent)
+  local options, key, again = request.options, request.key, request.asked_again
+  local asked = {
+    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run_id, request_id = key,
+    idempotency_key = options.key or key, attempt = self.attempt, timeout = options.timeout or agent.timeout,
   }
-end
-
--- What it is told besides. A second question is another one: a server that knows its key
--- would give the first answer again.
-local function tell_more(self, asked)
-  local agent, request = self.agent, self.request
-  local stream = request.options.stream
+  local stream = options.stream
   if stream or agent.stream and stream == nil then asked.stream = true end
-  if request.asked_again then asked.idempotency_key = asked.idempotency_key .. "/again" end
+  if again then asked.idempotency_key = asked.idempotency_key .. "/again" end
   if agent.terms then
     tell_model(self, asked, request)
-  elseif request.asked_again then
+  elseif again then
     asked.prompt = prompt_again(request)
   end
   return asked
 end
 
--- Begins a try: whoever answers it before he waits has answered when this returns.
----@return orchlua.Task? task, boolean? ok, any result, any usage
-local function start_task(self, asked)
-  local agent, request, tasks = self.agent, self.request, self.runtime.tasks
-  self.told = asked
-  if agent.kind == "lua" and request.kind == "event" then return task.start(tasks, self, agent.call, request.data, asked, tried) end
-  return task.start(tasks, self, agent.call, asked, nil, tried)
-end
-
+-- Begins a try, which has ended when this returns, unless the agent waits.
 local function send_now(self)
-  self.usage = nil
-  local asked = told(self.run, self.request, self.agent, self.attempt)
-  local started, ok, result, usage = start_task(self, tell_more(self, asked))
+  local request, agent = self.request, self.agent
+  local asked = told(self, request, agent)
+  self.usage, self.told = nil, asked
+  local argument, extra = asked, nil
+  if agent.kind == "lua" and request.kind == "event" then argument, extra = request.data, asked end
+  local started, ok, result, usage = task.start(self.runtime.tasks, self, agent.call, argument, extra, tried)
   if not started then return tried(self, ok, result, usage) end
   self.task = started
 end
@@ -351,10 +341,9 @@ local function enter(self)
   return self
 end
 
--- Whether a request is one to a function in Lua, with nothing kept around its tries and
--- nobody watching.
-local function has_short_way(runtime, request, agent, path)
-  return agent.plain and not path and not request.cutoff and not runtime.watched and not next(request.options)
+-- Whether nothing is kept around the tries of a request to a plain function, and nobody watches.
+local function has_short_way(runtime, request, path)
+  return not path and not request.cutoff and not runtime.watched and not next(request.options)
 end
 
 -- A function waits, or has failed: from here on its call is like any other.
@@ -407,7 +396,7 @@ function M.start(runtime, run, request, path, done)
   local agents, id = runtime.agents, request.agent_id
   local agent, err
   if request.kind == "agent" then agent, err = agents:find(id) else agent = agents:handler(id) end
-  if agent and has_short_way(runtime, request, agent, path) then return M.ask_plain(runtime, run, request, agent, done) end
+  if agent and agent.plain and has_short_way(runtime, request, path) then return M.ask_plain(runtime, run, request, agent, done) end
   local self = new_call(runtime, run, request, agent, path, done)
   if agent then return enter(self) end
   finish(self, nil, err)

@@ -114,7 +114,8 @@ end
 function Run:branch(unit, parent, ordinal, label)
   self.branch_count, self.work.alone = self.branch_count + 1, false
   local frame = parent and { 0, parent.frame } or { 0 }
-  for _, key in ipairs(unit.names) do frame[key] = null end
+  local names = unit.names
+  for i = 1, #names do frame[names[i]] = null end
   local branch = { id = self.branch_count, unit = unit, frame = frame, parent = parent, ordinal = ordinal, label = label, site = nil, wait = nil }
   self.branches[branch.id] = branch
   self.branch_total = self.branch_total + 1
@@ -499,7 +500,7 @@ function Run:abandon_requests()
   for _, request in ipairs(in_flight.list(self)) do
     local branch = request.awaited and self.branches[request.branch]
     if not branch or not finishing(self, branch) and not finishes_outside(self, branch) then
-      in_flight.forget(self, request)
+      in_flight.take(self, request.number)
       if request.open or request.asks then budget.close(self, request, nil) end
       self:want { effect = "abandon", request = request }
     end

@@ -6,7 +6,7 @@ local core = require "orchlua.core"
 
 local value = core.value
 local Array, Object, null = value.Array, value.Object, value.null
-local getmetatable, setmetatable, type = getmetatable, setmetatable, type
+local getmetatable, setmetatable, tointeger, type = getmetatable, setmetatable, math.tointeger, type
 
 local M = {}
 
@@ -82,7 +82,7 @@ local MOST_TOKENS = 1e12
 
 --- What is a number of tokens; else nil.
 local function count(v)
-  return type(v) == "number" and v >= 0 and v <= MOST_TOKENS and math.tointeger(v) or nil
+  return type(v) == "number" and v >= 0 and v <= MOST_TOKENS and tointeger(v) or nil
 end
 M.count = count
 
