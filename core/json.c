@@ -906,9 +906,10 @@ static bool search_key(lua_State *L, struct search *search, unsigned *set, size_
 /* The same for a place in an array. */
 static void search_place(lua_State *L, struct search *search, unsigned *set, size_t *done, int place)
 {
-  char key[16];
+  char digits[16], *key = digits + sizeof digits;
   if (*set == 0) return;
-  size_t size = (size_t)snprintf(key, sizeof key, "%d", place);
+  for (; place > 0; place /= 10) *--key = (char)('0' + place % 10);
+  size_t size = (size_t)(digits + sizeof digits - key);
   *set = paths_into(L, search, *set, *done, key, size);
   *done += size;
 }

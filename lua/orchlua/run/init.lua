@@ -61,7 +61,7 @@ local Run = {}
 -- What most runs never change: it is theirs by their kind, so that one that waits is small.
 local UNCHANGED = {
   status = "running", request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
-  work = false, awake = false, spare_row = false, spare_request = false, replay = false, flow_count = 0, signal_count = 0, budgets = false,
+  work = false, awake = false, spare_request = false, replay = false, flow_count = 0, signal_count = 0, budgets = false,
   ask_at_once = false,
 }
 
@@ -79,8 +79,8 @@ local UNCHANGED_IN_JOURNAL = {
 ---  in the outbox; `ask_at_once`: asks a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
 ---@return table kind
 function M.kind(common)
-  -- `on_clock`: what is due on the clock, by the wait that it ends.
-  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil or common.keeps, on_clock = {}, spare_work = false }
+  -- `on_clock`: what is due on the clock, by the wait that it ends; `spare_rows`: replies that are through, to be written over.
+  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil or common.keeps, on_clock = {}, spare_rows = {}, spare_work = false }
   index.kind = index
   for name, field in pairs(UNCHANGED) do index[name] = field end
   for name, field in pairs(UNCHANGED_IN_JOURNAL) do index[name] = field end
@@ -259,7 +259,7 @@ local function rest(self, work, row)
   if self.request_total == self.flow_count then self:settle() end
   if self.awake then return false end
   work.row = false
-  if not self.keeps and row.kind == "reply" and not (row.error or row.parsed) then self.spare_row = row end
+  if not self.keeps and row.kind == "reply" then reply.spare(self, row) end
   self:at_rest(row)
   return true
 end
