@@ -21,8 +21,6 @@ Call.__index = Call
 -- Pauses between tries: exponential with full jitter, in seconds.
 local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
-local NONE = {}
-
 -- An agent has one queue for all who ask it.
 local function queue_of(runtime, agent)
   local made = runtime.queues[agent]
@@ -56,10 +54,8 @@ local function cancel(self, name)
 end
 
 local function end_timers(self)
-  local on, deadline = self:clock(), self.deadline
-  if deadline then on:cancel(deadline) end
-  for _, due in next, self.timers or NONE do on:cancel(due) end
-  self.deadline, self.timers = nil, nil
+  for _, due in pairs(self.timers) do self:clock():cancel(due) end
+  self.timers = nil
 end
 
 -- A try has ended: whoever keeps the agent's rate is told what it took.
@@ -72,7 +68,8 @@ end
 local function finish(self, value, err)
   if self.ended then return end
   self.ended = true
-  if self.deadline or self.timers then end_timers(self) end
+  if self.deadline then self:clock():cancel(self.deadline) end
+  if self.timers then end_timers(self) end
   if self.task then self:end_try() end
   if self.waiters then leave_rates(self) end
   if self.queued then queue_of(self.runtime, self.agent):leave(self) end

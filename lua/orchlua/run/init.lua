@@ -181,23 +181,19 @@ local function next_ready(self, work)
   return branch, v
 end
 
--- Resumes a branch with a value, until it waits.
-local function resume(self, work, branch, v)
-  local fn, frame, goes_on = branch.unit.fn, branch.frame
-  repeat
-    local operation, site, a, b, c = fn(frame, v, self)
-    work.operating = site
-    goes_on, v = operations[operation](self, branch, site, a, b, c)
-    work.operating = false
-  until not goes_on
-end
-
+-- Resumes branches that are ready, each until it waits.
 local function resume_branches(self)
   local work = self.work
   for _ = 1, RESUMES_AT_ONCE do
     local branch, v = next_ready(self, work)
     if not branch then return end
-    resume(self, work, branch, v)
+    local fn, frame, goes_on = branch.unit.fn, branch.frame
+    repeat
+      local operation, site, a, b, c = fn(frame, v, self)
+      work.operating = site
+      goes_on, v = operations[operation](self, branch, site, a, b, c)
+      work.operating = false
+    until not goes_on
     if not self.awake then return end
   end
 end
