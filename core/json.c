@@ -603,7 +603,7 @@ enum { FIRST_ROOM = 16 };
 struct reader {
   struct in in;
   enum expected expected;
-  int depth, room;
+  int depth, room, deepest;
   struct level *levels;           /* `first`, or a userdata at LEVELS */
   struct level first[FIRST_ROOM];
 };
@@ -697,7 +697,7 @@ static bool close_level(lua_State *L, struct reader *reader)
 static bool open_level(lua_State *L, struct reader *reader, bool is_object)
 {
   struct in *in = &reader->in;
-  if (reader->depth == DEEPEST) return fail(in, "nested more than 1000 deep");
+  if (reader->depth == reader->deepest) return fail(in, "nested more than 1000 deep");
   if (reader->depth == reader->room) grow(L, reader);
   reader->levels[reader->depth++] = (struct level){ lua_gettop(L), 0, 0, is_object, false };
   in->at++;
@@ -762,6 +762,7 @@ static void begin(lua_State *L, struct reader *reader)
   reader->in = (struct in){ text, text, text + size, NULL };
   reader->expected = A_VALUE;
   reader->depth = 0;
+  reader->deepest = DEEPEST;
   reader->room = FIRST_ROOM;
   reader->levels = reader->first;
   lua_settop(L, LEVELS);
@@ -825,22 +826,32 @@ struct path {
 
 struct search {
   struct reader reader;
+  unsigned found; /* the paths at which something lay */
   struct path paths[MOST_PATHS];
 };
 
-/* Those paths of a set whose first `done` bytes are followed by a key or a place. What was found of them is
- * found anew: the last of equal keys wins. */
-static unsigned paths_into(lua_State *L, const struct search *search, unsigned set, size_t done, const char *key, size_t size)
+/* Forgets what some paths found: the last of equal keys wins. */
+static void forget(lua_State *L, struct search *search, unsigned set)
+{
+  for (int i = 0; set >> i != 0; i++) {
+    if (!(set >> i & 1)) continue;
+    lua_pushnil(L);
+    lua_replace(L, FOUND + 1 + i);
+  }
+  search->found &= ~set;
+}
+
+/* Those paths of a set whose first `done` bytes are followed by a key or a place. */
+static unsigned paths_into(lua_State *L, struct search *search, unsigned set, size_t done, const char *key, size_t size)
 {
   unsigned into = 0;
   for (int i = 0; set >> i != 0; i++) {
     const struct path *path = &search->paths[i];
     if (!(set >> i & 1) || path->size < done + size || path->text[done] != *key || memcmp(path->text + done, key, size) != 0) continue;
-    if (path->size > done + size && path->text[done + size] != '/') continue;
+    if ((path->size > done + size && path->text[done + size] != '/') || memchr(key, '/', size) != NULL) continue;
     into |= 1u << i;
-    lua_pushnil(L);
-    lua_replace(L, FOUND + 1 + i);
   }
+  if (into & search->found) forget(L, search, into & search->found);
   return into;
 }
 
@@ -853,12 +864,14 @@ static int path_to(const struct search *search, unsigned set, size_t done)
 }
 
 /* Reads the value that a path has found. */
-static bool take_value(lua_State *L, struct search *search, int path)
+static bool take_value(lua_State *L, struct search *search, int path, int depth)
 {
   struct reader *reader = &search->reader;
   reader->expected = A_VALUE;
+  reader->deepest = DEEPEST - depth;
   if (!read_some(L, reader, reader->in.end)) return false;
   lua_replace(L, FOUND + 1 + path);
+  search->found |= 1u << path;
   return true;
 }
 
@@ -884,7 +897,7 @@ static bool search_value(lua_State *L, struct search *search, unsigned set, size
   struct in *in = &search->reader.in;
   int path = path_to(search, set, done);
   skip_space(in);
-  if (path >= 0) return take_value(L, search, path);
+  if (path >= 0) return take_value(L, search, path, depth);
   if (in->at == in->end || (*in->at != '{' && *in->at != '[')) return pass_value(L, &search->reader);
   return search_inside(L, search, set, done > 0 ? done + 1 : 0, depth + 1);
 }
@@ -964,6 +977,7 @@ static int find(lua_State *L)
   luaL_checktype(L, TEXT, LUA_TSTRING);
   luaL_checktype(L, 2, LUA_TTABLE);
   begin(L, &search.reader);
+  search.found = 0;
   struct in *in = &search.reader.in;
   int count = take_paths(L, &search);
   skip_space(in);

@@ -179,8 +179,11 @@ describe("json", function()
       assert.same({ nil, "expected an object", 1 }, { json.find(text, { "a" }) })
     end
     local function deep(n) return '{"a":' .. ("["):rep(n) .. ("]"):rep(n) .. "}" end
-    assert.is_true((json.find(deep(999), { "b" })))
-    assert.equal("nested more than 1000 deep", select(2, json.find(deep(1000), { "b" })))
+    for _, path in ipairs { "a", "b" } do
+      assert.is_true((json.find(deep(999), { path })))
+      assert.equal("nested more than 1000 deep", select(2, json.find(deep(1000), { path })))
+    end
+    assert.same({ true }, { json.find('{"a/b": 1}', { "a/b" }) })
     assert.has_error(function() json.find("{}", { "" }) end)
     assert.has_error(function() json.find("{}", { 1 }) end)
     assert.has_error(function() json.find("{}", { "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a" }) end)
