@@ -11,6 +11,7 @@ local reply = require "orchlua.run.reply"
 local task = require "orchlua.task"
 
 local next, setmetatable = next, setmetatable
+local REPLY, TIMER = clock.REPLY, clock.TIMER
 
 local M = {}
 
@@ -137,7 +138,7 @@ local function try_failed(self, err)
   if self.waiters then leave_rates(self) end
   if not may_retry(self, err) then return finish(self, nil, err) end
   if self.runtime.watched then self.runtime:notice(self, "retry", err) end
-  after(self, "pause", pause_before_next(self, err), clock.TIMER, next_try)
+  after(self, "pause", pause_before_next(self, err), TIMER, next_try)
 end
 
 -- The answer is not of the shape that was asked for: the agent is told so, once.
@@ -244,9 +245,9 @@ end
 local function begin_try(self)
   local agent = self.agent
   local try_timeout = self.request.options.try_timeout or agent.try_timeout
-  if try_timeout then after(self, "try", try_timeout, clock.TIMER, try_timed_out) end
+  if try_timeout then after(self, "try", try_timeout, TIMER, try_timed_out) end
   if not agent.latency then return send(self) end
-  after(self, "latency", agent.latency, clock.REPLY, send)
+  after(self, "latency", agent.latency, REPLY, send)
 end
 
 -- Waits for the rates of an agent, one after the other, and then begins.
@@ -280,7 +281,7 @@ local function too_late(self)
 end
 
 local function set_deadline(self, seconds)
-  self.deadline = self:clock():after(seconds, clock.TIMER, too_late, self)
+  self.deadline = self:clock():after(seconds, TIMER, too_late, self)
 end
 
 --- Makes another try. The call's time stands still while it waits for the agent's rates.
@@ -333,7 +334,7 @@ end
 -- The long way: by the agent's queue.
 local function enter(self)
   local runtime, request, agent = self.runtime, self.request, self.agent
-  if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), clock.TIMER, out_of_budget) end
+  if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), TIMER, out_of_budget) end
   queue_of(runtime, agent):enter(self, admitted, self.path)
   return self
 end

@@ -448,14 +448,10 @@ end
 
 --- A branch has come to its end.
 function Run:branch_ended(branch)
+  if branch ~= self.main and not branch.detached then return parallel.ended(self, branch) end
   drop(self, branch)
-  if branch == self.main then
-    self.main_ended = true
-  elseif branch.detached then
-    flow.ended(self, branch)
-  else
-    parallel.ended(self, branch)
-  end
+  if branch.detached then return flow.ended(self, branch) end
+  self.main_ended = true
 end
 
 --- Ends the run early, by RETURN or a cancel: the other branches and the calls in
