@@ -37,6 +37,7 @@ build = {
         "core/database.c",
         "core/digest.c",
         "core/easy.c",
+        "core/encode.c",
         "core/http.c",
         "core/json.c",
         "core/log.c",
