@@ -1,275 +1,11 @@
 /* The JSON of the language's values (RFC 8259), exact where packaged libraries
- * are not: `[]` and `{}` stay apart, integers keep 64 bits, keys keep their order,
- * numbers are printed as JavaScript prints them (whole ones that fit 64 bits exactly). */
+ * are not: `[]` and `{}` stay apart, integers keep 64 bits, keys keep their order.
+ * Here it is read, and values in it are found; `core/encode.c` writes it. */
 #include "core.h"
 
-#include <limits.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = ORCHLUA_DEEPEST, BATCH = 128, LARGEST = 256 * 1024 * 1024, MOST_VALUES = 1 << 24, COUNTED = 4096 };
-
-/* Writing ---------------------------------------------------------------------- */
-
-static const char no_memory[] = "not enough memory";
-
-/* The text so far; a userdata, so that an error frees it. Where it is only counted, `data` has
- * its end, and `gone` says how much was in front of that. A small value may unfold to a large
- * text, for what it shares is written each time: so there is a `most` of bytes, and of values. */
-struct out {
-  char *data;
-  size_t size, room, gone, most;
-  int values;
-  bool counts;
-  const char *indent;
-  size_t indent_size;
-  const char *problem;
-};
-
-static int free_out(lua_State *L)
-{
-  struct out *out = luaL_checkudata(L, 1, "orchlua.json.out");
-  free(out->data);
-  out->data = NULL;
-  return 0;
-}
-
-static struct out *new_out(lua_State *L)
-{
-  struct out *out = lua_newuserdatauv(L, sizeof *out, 0);
-  out->data = NULL;
-  out->size = out->room = out->gone = 0;
-  out->most = LARGEST;
-  out->values = 0;
-  out->counts = false;
-  out->indent = NULL;
-  out->problem = NULL;
-  if (luaL_newmetatable(L, "orchlua.json.out")) {
-    lua_pushcfunction(L, free_out);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return out;
-}
-
-static const char too_large[] = "larger than 268435456 bytes";
-
-static bool reserve(struct out *out, size_t more)
-{
-  if (more <= out->room - out->size) return true;
-  if (out->counts) {
-    out->gone += out->size;
-    out->size = 0;
-  }
-  if (out->gone + out->size + more > out->most) {
-    out->problem = too_large;
-    return false;
-  }
-  if (more <= out->room - out->size) return true;
-  size_t room = out->room < 256 ? 256 : out->room;
-  while (room < out->size + more) room *= 2;
-  char *data = realloc(out->data, room);
-  if (data == NULL) {
-    out->problem = no_memory;
-    return false;
-  }
-  out->data = data;
-  out->room = room;
-  return true;
-}
-
-static bool add(struct out *out, const char *text, size_t size)
-{
-  if (out->counts && size > COUNTED) {
-    out->gone += size;
-    size = 0;
-  }
-  if (!reserve(out, size)) return false;
-  memcpy(out->data + out->size, text, size);
-  out->size += size;
-  return true;
-}
-
-static bool add_escape(struct out *out, unsigned char c)
-{
-  static const char *const known[] = { ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r" };
-  char text[8];
-  if (c == '"' || c == '\\') {
-    text[0] = '\\';
-    text[1] = (char)c;
-    return add(out, text, 2);
-  }
-  if (c < sizeof known / sizeof *known && known[c] != NULL) return add(out, known[c], 2);
-  return add(out, text, (size_t)snprintf(text, sizeof text, "\\u%04x", c));
-}
-
-static bool add_string(struct out *out, const char *s, size_t size)
-{
-  size_t start = 0;
-  if (!add(out, "\"", 1)) return false;
-  for (size_t i = 0; i < size; i++) {
-    unsigned char c = (unsigned char)s[i];
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
-    if (!add(out, s + start, i - start) || !add_escape(out, c)) return false;
-    start = i + 1;
-  }
-  return add(out, s + start, size - start) && add(out, "\"", 1);
-}
-
-static bool add_line(struct out *out, int depth)
-{
-  if (out->indent == NULL) return true;
-  if (!add(out, "\n", 1)) return false;
-  for (int i = 0; i < depth; i++)
-    if (!add(out, out->indent, out->indent_size)) return false;
-  return true;
-}
-
-static bool add_value(lua_State *L, struct out *out, int depth);
-
-static bool add_items(lua_State *L, struct out *out, int depth)
-{
-  int index = lua_gettop(L);
-  lua_Integer length = (lua_Integer)lua_rawlen(L, index);
-  for (lua_Integer i = 1; i <= length; i++) {
-    if ((i > 1 && !add(out, ",", 1)) || !add_line(out, depth)) return false;
-    lua_rawgeti(L, index, i);
-    if (!add_value(L, out, depth)) return false;
-    lua_settop(L, index);
-  }
-  return length == 0 || add_line(out, depth - 1);
-}
-
-static bool add_fields(lua_State *L, struct out *out, int depth)
-{
-  int index = lua_gettop(L);
-  lua_Integer length = (lua_Integer)lua_rawlen(L, index);
-  for (lua_Integer i = 1; i <= length; i++) {
-    size_t size;
-    if ((i > 1 && !add(out, ",", 1)) || !add_line(out, depth)) return false;
-    if (lua_rawgeti(L, index, i) != LUA_TSTRING) {
-      out->problem = "an object whose key order holds no string";
-      return false;
-    }
-    const char *key = lua_tolstring(L, -1, &size);
-    if (!add_string(out, key, size) || !add(out, ": ", out->indent == NULL ? 1 : 2)) return false;
-    lua_rawget(L, index);
-    if (!add_value(L, out, depth)) return false;
-    lua_settop(L, index);
-  }
-  return length == 0 || add_line(out, depth - 1);
-}
-
-/* The tables that the writer is inside of all lie on the Lua stack, each above the
- * one around it: the one on the top is inside itself when it lies there twice. */
-static bool too_deep(lua_State *L, struct out *out)
-{
-  int top = lua_gettop(L);
-  out->problem = "nested more than 1000 deep";
-  for (int i = top - 1; i > top - DEEPEST; i--)
-    if (lua_rawequal(L, i, top)) out->problem = "a value inside itself";
-  return false;
-}
-
-static bool add_table(lua_State *L, struct out *out, enum orchlua_kind kind, int depth)
-{
-  if (depth > DEEPEST) return too_deep(L, out);
-  if (!lua_checkstack(L, 8)) {
-    out->problem = "nested too deep";
-    return false;
-  }
-  if (kind == KIND_ARRAY) return add(out, "[", 1) && add_items(L, out, depth + 1) && add(out, "]", 1);
-  return add(out, "{", 1) && add_fields(L, out, depth + 1) && add(out, "}", 1);
-}
-
-/* Writes the value on the top of the stack. */
-static bool add_value(lua_State *L, struct out *out, int depth)
-{
-  size_t size;
-  enum orchlua_kind kind = orchlua_kind(L, -1);
-  if (++out->values > MOST_VALUES) {
-    out->problem = "larger than 16777216 values";
-    return false;
-  }
-  switch (kind) {
-  case KIND_NULL: return add(out, "null", 4);
-  case KIND_BOOLEAN: return lua_toboolean(L, -1) ? add(out, "true", 4) : add(out, "false", 5);
-  case KIND_NUMBER:
-    if (!reserve(out, ORCHLUA_NUMBER_TEXT)) return false;
-    out->size += orchlua_number_text(L, -1, out->data + out->size);
-    return true;
-  case KIND_STRING: {
-    const char *s = lua_tolstring(L, -1, &size);
-    return add_string(out, s, size);
-  }
-  case KIND_ARRAY:
-  case KIND_OBJECT: return add_table(L, out, kind, depth);
-  default: out->problem = "something that is no value of the language"; return false;
-  }
-}
-
-const char *orchlua_push_json(lua_State *L, int index, const char *indent, size_t indent_size)
-{
-  int top = lua_gettop(L);
-  index = lua_absindex(L, index);
-  luaL_checkstack(L, 8, "too many values");
-  struct out *out = new_out(L);
-  out->indent = indent_size > 0 ? indent : NULL;
-  out->indent_size = indent_size;
-  lua_pushvalue(L, index);
-  if (add_value(L, out, 0)) {
-    lua_pushlstring(L, out->data, out->size);
-    lua_replace(L, top + 1);
-  }
-  const char *problem = out->problem;
-  if (problem == no_memory) luaL_error(L, no_memory);
-  free(out->data);
-  out->data = NULL;
-  lua_settop(L, problem == NULL ? top + 1 : top);
-  return problem;
-}
-
-/* encode(v [, indent]) -> JSON, or nil and a message. The indent is a number of
- * spaces (10 at most) or a text, as JavaScript's JSON.stringify takes it. */
-static int encode(lua_State *L)
-{
-  static const char spaces[] = "          ";
-  const char *indent = NULL;
-  size_t size = 0;
-  luaL_checkany(L, 1);
-  if (lua_type(L, 2) == LUA_TNUMBER) {
-    lua_Integer count = (lua_Integer)lua_tonumber(L, 2);
-    size = count < 0 ? 0 : count > 10 ? 10 : (size_t)count;
-    indent = spaces;
-  } else if (!lua_isnoneornil(L, 2)) {
-    indent = luaL_checklstring(L, 2, &size);
-    if (size > 10) size = 10;
-  }
-  const char *problem = orchlua_push_json(L, 1, indent, size);
-  if (problem == NULL) return 1;
-  lua_pushnil(L);
-  lua_pushstring(L, problem);
-  return 2;
-}
-
-/* longer(v, bytes) -> whether the JSON of a value has more bytes, or is none because it would be too large. */
-static int longer(lua_State *L)
-{
-  luaL_checkany(L, 1);
-  lua_Integer most = luaL_checkinteger(L, 2);
-  struct out *out = new_out(L);
-  out->counts = true;
-  if (most < LARGEST) out->most = most < 0 ? 0 : (size_t)most;
-  lua_pushvalue(L, 1);
-  bool written = add_value(L, out, 0);
-  if (out->problem == no_memory) luaL_error(L, no_memory);
-  lua_pushboolean(L, written ? out->gone + out->size > out->most : strncmp(out->problem, "larger", 6) == 0);
-  free(out->data);
-  out->data = NULL;
-  return 1;
-}
+enum { DEEPEST = ORCHLUA_DEEPEST, BATCH = 128 };
 
 /* Reading ----------------------------------------------------------------------- */
 
@@ -449,14 +185,30 @@ static bool read_long_string(lua_State *L, struct in *in, const char *from, cons
   return true;
 }
 
-/* A string, behind its opening quote. */
-static bool read_string(lua_State *L, struct in *in)
+/* A string, behind its opening quote: one without escapes is left where it is, from `*text` on; another one is pushed. */
+static bool pass_string(lua_State *L, struct in *in, const char **text, size_t *size)
 {
   const char *from = in->at, *to = plain_end(in, from);
   if (!checked_plain(in, from, to)) return false;
-  if (to == in->end || *to != '"') return read_long_string(L, in, from, to);
-  orchlua_push_text(L, from, (size_t)(to - from));
+  if (to == in->end || *to != '"') {
+    if (!read_long_string(L, in, from, to)) return false;
+    *text = lua_tolstring(L, -1, size);
+    return true;
+  }
+  *text = from;
+  *size = (size_t)(to - from);
   in->at = to + 1;
+  return true;
+}
+
+/* The same, on the top of the stack. */
+static bool read_string(lua_State *L, struct in *in)
+{
+  int top = lua_gettop(L);
+  const char *text;
+  size_t size;
+  if (!pass_string(L, in, &text, &size)) return false;
+  if (lua_gettop(L) == top) orchlua_push_text(L, text, size);
   return true;
 }
 
@@ -552,7 +304,7 @@ enum { FIRST_ROOM = 16 };
 struct reader {
   struct in in;
   enum expected expected;
-  int depth, room;
+  int depth, room, deepest;
   struct level *levels;           /* `first`, or a userdata at LEVELS */
   struct level first[FIRST_ROOM];
 };
@@ -609,16 +361,25 @@ static void grow(lua_State *L, struct reader *reader)
   reader->room *= 2;
 }
 
-static bool read_key(lua_State *L, struct in *in)
+static bool begin_key(struct in *in)
 {
   skip_space(in);
   if (in->at == in->end || *in->at != '"') return fail(in, "expected a key, a string");
   in->at++;
-  if (!read_string(L, in)) return false;
+  return true;
+}
+
+static bool end_key(struct in *in)
+{
   skip_space(in);
   if (in->at == in->end || *in->at != ':') return fail(in, "expected `:` behind the key");
   in->at++;
   return true;
+}
+
+static bool read_key(lua_State *L, struct in *in)
+{
+  return begin_key(in) && read_string(L, in) && end_key(in);
 }
 
 /* Ends the innermost level: its table is left on the stack. */
@@ -637,7 +398,7 @@ static bool close_level(lua_State *L, struct reader *reader)
 static bool open_level(lua_State *L, struct reader *reader, bool is_object)
 {
   struct in *in = &reader->in;
-  if (reader->depth == DEEPEST) return fail(in, "nested more than 1000 deep");
+  if (reader->depth == reader->deepest) return fail(in, "nested more than 1000 deep");
   if (reader->depth == reader->room) grow(L, reader);
   reader->levels[reader->depth++] = (struct level){ lua_gettop(L), 0, 0, is_object, false };
   in->at++;
@@ -702,6 +463,7 @@ static void begin(lua_State *L, struct reader *reader)
   reader->in = (struct in){ text, text, text + size, NULL };
   reader->expected = A_VALUE;
   reader->depth = 0;
+  reader->deepest = DEEPEST;
   reader->room = FIRST_ROOM;
   reader->levels = reader->first;
   lua_settop(L, LEVELS);
@@ -752,7 +514,181 @@ static int decode_slowly(lua_State *L)
   return read_slices(L, LUA_OK, 0);
 }
 
-static const luaL_Reg functions[] = { { "encode", encode }, { "longer", longer }, { "decode", decode }, { "decode_slowly", decode_slowly }, { NULL, NULL } };
+/* Finding ------------------------------------------------------------------------ */
+
+/* What a reader looks for on its way through a text of which little is wanted. A path is keys and places
+ * in arrays (from 1), parted by `/`. Those in a set have their first bytes in common: the way to where the reader is. */
+enum { MOST_PATHS = 16, FOUND = LEVELS + 1 }; /* on the stack of a search, behind true: a place for each path */
+
+struct path {
+  const char *text;
+  size_t size;
+};
+
+struct search {
+  struct reader reader;
+  unsigned found; /* the paths at which something lay */
+  struct path paths[MOST_PATHS];
+};
+
+/* Forgets what some paths found: the last of equal keys wins. */
+static void forget(lua_State *L, struct search *search, unsigned set)
+{
+  for (int i = 0; set >> i != 0; i++) {
+    if (!(set >> i & 1)) continue;
+    lua_pushnil(L);
+    lua_replace(L, FOUND + 1 + i);
+  }
+  search->found &= ~set;
+}
+
+/* Those paths of a set whose first `done` bytes are followed by a key or a place. */
+static unsigned paths_into(lua_State *L, struct search *search, unsigned set, size_t done, const char *key, size_t size)
+{
+  unsigned into = 0;
+  for (int i = 0; set >> i != 0; i++) {
+    const struct path *path = &search->paths[i];
+    if (!(set >> i & 1) || path->size < done + size || path->text[done] != *key || memcmp(path->text + done, key, size) != 0) continue;
+    if ((path->size > done + size && path->text[done + size] != '/') || memchr(key, '/', size) != NULL) continue;
+    into |= 1u << i;
+  }
+  if (into & search->found) forget(L, search, into & search->found);
+  return into;
+}
+
+/* The path of a set that ends where its first `done` bytes lead, or -1. */
+static int path_to(const struct search *search, unsigned set, size_t done)
+{
+  for (int i = 0; set >> i != 0; i++)
+    if ((set >> i & 1) && search->paths[i].size == done) return i;
+  return -1;
+}
+
+/* Reads the value that a path has found. */
+static bool take_value(lua_State *L, struct search *search, int path, int depth)
+{
+  struct reader *reader = &search->reader;
+  reader->expected = A_VALUE;
+  reader->deepest = DEEPEST - depth;
+  if (!read_some(L, reader, reader->in.end)) return false;
+  lua_replace(L, FOUND + 1 + path);
+  search->found |= 1u << path;
+  return true;
+}
+
+/* Passes a value that is no array, and no object. */
+static bool pass_value(lua_State *L, struct reader *reader)
+{
+  struct in *in = &reader->in;
+  const char *text;
+  size_t size;
+  int top = lua_gettop(L);
+  bool is_string = in->at < in->end && *in->at == '"';
+  if (is_string) in->at++;
+  bool ok = is_string ? pass_string(L, in, &text, &size) : begin_value(L, reader);
+  lua_settop(L, top);
+  return ok;
+}
+
+static bool search_inside(lua_State *L, struct search *search, unsigned set, size_t done, int depth);
+
+/* Goes through the value in front of the reader, to which the first `done` bytes of the paths of a set lead. */
+static bool search_value(lua_State *L, struct search *search, unsigned set, size_t done, int depth)
+{
+  struct in *in = &search->reader.in;
+  int path = path_to(search, set, done);
+  skip_space(in);
+  if (path >= 0) return take_value(L, search, path, depth);
+  if (in->at == in->end || (*in->at != '{' && *in->at != '[')) return pass_value(L, &search->reader);
+  return search_inside(L, search, set, done > 0 ? done + 1 : 0, depth + 1);
+}
+
+/* The key in front of the reader: those of a set's paths that lead there, and the size of what of them does. */
+static bool search_key(lua_State *L, struct search *search, unsigned *set, size_t *done)
+{
+  struct in *in = &search->reader.in;
+  const char *key;
+  size_t size;
+  int top = lua_gettop(L);
+  if (!begin_key(in) || !pass_string(L, in, &key, &size)) return false;
+  *set = paths_into(L, search, *set, *done, key, size);
+  *done += size;
+  lua_settop(L, top);
+  return end_key(in);
+}
+
+/* The same for a place in an array. */
+static void search_place(lua_State *L, struct search *search, unsigned *set, size_t *done, int place)
+{
+  char digits[16], *key = digits + sizeof digits;
+  if (*set == 0) return;
+  for (; place > 0; place /= 10) *--key = (char)('0' + place % 10);
+  size_t size = (size_t)(digits + sizeof digits - key);
+  *set = paths_into(L, search, *set, *done, key, size);
+  *done += size;
+}
+
+/* Goes through the array or the object in front of the reader. */
+static bool search_inside(lua_State *L, struct search *search, unsigned set, size_t done, int depth)
+{
+  struct in *in = &search->reader.in;
+  bool is_object = *in->at++ == '{';
+  char end = is_object ? '}' : ']', next = ',';
+  if (depth > DEEPEST) return fail(in, "nested more than 1000 deep");
+  if (!lua_checkstack(L, 8)) return fail(in, "nested too deep");
+  skip_space(in);
+  if (in->at < in->end && *in->at == end) next = *in->at++;
+  for (int place = 1; next == ','; place++) {
+    unsigned into = set;
+    size_t way = done;
+    if (!is_object) search_place(L, search, &into, &way, place);
+    else if (!search_key(L, search, &into, &way)) return false;
+    if (!search_value(L, search, into, way, depth)) return false;
+    skip_space(in);
+    next = in->at < in->end ? *in->at : '\0';
+    if (next != ',' && next != end) return fail(in, is_object ? "expected `,` or `}`" : "expected `,` or `]`");
+    in->at++;
+  }
+  return true;
+}
+
+/* Takes the paths from the list at 2, which keeps their texts; makes room for what they find. */
+static int take_paths(lua_State *L, struct search *search)
+{
+  int count = (int)luaL_len(L, 2);
+  luaL_argcheck(L, count <= MOST_PATHS, 2, "too many paths");
+  luaL_checkstack(L, count + 16, "too many paths");
+  lua_pushboolean(L, true);
+  for (int i = 0; i < count; i++) {
+    struct path *path = &search->paths[i];
+    luaL_argcheck(L, lua_rawgeti(L, 2, i + 1) == LUA_TSTRING && lua_rawlen(L, -1) > 0, 2, "expected texts that are not empty");
+    path->text = lua_tolstring(L, -1, &path->size);
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+  return count;
+}
+
+/* find(text, paths) -> true and what lies at each path, nil where nothing does; or what `decode` gives for a text that is no
+ * JSON, or no object: nil and a message. What lies at no path is read, and no value is made of it. No path may lead into what
+ * another one finds. */
+static int find(lua_State *L)
+{
+  struct search search;
+  luaL_checktype(L, TEXT, LUA_TSTRING);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  begin(L, &search.reader);
+  search.found = 0;
+  struct in *in = &search.reader.in;
+  int count = take_paths(L, &search);
+  skip_space(in);
+  bool ok = in->at < in->end && *in->at == '{' ? search_value(L, &search, (1u << count) - 1, 0, 0) : fail(in, "expected an object");
+  return outcome(L, &search.reader, ok) == 1 ? count + 1 : 3;
+}
+
+static const luaL_Reg functions[] = {
+  { "encode", orchlua_json_encode }, { "longer", orchlua_json_longer }, { "decode", decode }, { "decode_slowly", decode_slowly }, { "find", find }, { NULL, NULL }
+};
 
 int orchlua_open_json(lua_State *L)
 {

@@ -450,6 +450,7 @@ size_t orchlua_valid_utf8(const char *s, size_t size)
   while (at < end) {
     uint64_t word;
     while (end - at >= 8 && (memcpy(&word, at, 8), (word & UINT64_C(0x8080808080808080)) == 0)) at += 8;
+    while (at < end && *at < 0x80) at++;
     if (at == end) break;
     size_t length = sequence(at, end, &bad);
     if (length == 0) break;

@@ -86,6 +86,13 @@ function json.decode(text) end
 ---@return any value, string? message, integer? at
 function json.decode_slowly(text, slice) end
 
+--- What lies at each path in a text that is an object, `{ "choices/1/text", "usage" }`: keys and places in arrays. Of what lies
+--- at none no value is made. No path may lead into what another one finds.
+---@param text string
+---@param paths string[]   16 at most
+---@return true? found, any ...   the values, nil where there is none; or, when the text is no object: nil, a message, and where
+function json.find(text, paths) end
+
 ---@class orchlua.core.digest
 local digest = {}
 

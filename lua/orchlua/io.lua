@@ -175,19 +175,19 @@ end
 
 -- HTTP --------------------------------------------------------------------
 
---- Sends a request, waits for its head and hands both to `consume`, which reads
---- the body; without a deadline. `options` are those of the loop's `request`.
+--- Sends a request, waits for its head and hands both, and what else is given, to `consume`, which reads
+--- the body; without a deadline. `options` are those of the loop's `request`, and are read at once.
 ---@generic T
 ---@param loop any
 ---@param options table
----@param consume fun(handle: any, head: { status: integer, headers: table<string, string>, url: string }): T?, orchlua.Error?
+---@param consume fun(handle: any, head: { status: integer, headers: table<string, string>, url: string }, ...): T?, orchlua.Error?
 ---@return T? result, orchlua.Error? problem
-function M.transfer(loop, options, consume)
+function M.transfer(loop, options, consume, ...)
   local handle <close>, problem = loop:request(options)
   if not handle then return nil, failure(problem) end
   local head, broken = handle:head()
   if not head then return nil, failure(broken) end
-  return consume(handle, head)
+  return consume(handle, head, ...)
 end
 
 --- The whole body of a transfer.

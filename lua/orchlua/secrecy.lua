@@ -141,8 +141,9 @@ end
 ---@param secrets string[]
 ---@return string
 function M.mask(text, secrets)
+  if not secrets[1] then return text end
   text = masked(text, secrets)
-  if not secrets[1] or not has_a_word(text, secrets) or not is_escaped(text) then return text end
+  if not has_a_word(text, secrets) or not is_escaped(text) then return text end
   local plain = written_plainly(text)
   local again = masked(plain, secrets)
   return again ~= plain and again or text

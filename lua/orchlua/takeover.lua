@@ -33,7 +33,7 @@ end
 local function forget_awaited(run)
   for _, request in ipairs(in_flight.list(run)) do
     request.site = 1
-    if request.awaited then in_flight.forget(run, request) end
+    if request.awaited then in_flight.take(run, request.number) end
   end
 end
 

@@ -255,16 +255,16 @@ describe("an answer in pieces", function()
   it("may have its text in parts, as a whole answer may", function()
     local openai = require "orchlua.agents.models.openai"
     local parts = '[{"type": "text", "text": "a"}, {"type": "image_url"}, null, {"type": "text", "text": 1}, {"type": "text", "text": "b"}]'
-    local function of(dialect_function, kind, content)
-      local body = core.json.decode(('{"choices": [{"%s": {"role": "assistant", "content": %s}, "finish_reason": "stop"}]}'):format(kind, content))
-      if kind == "delta" then return dialect_function({}, body) end
-      return dialect_function(body).text
+    local function body_of(kind, content)
+      return ('{"choices": [{"%s": {"role": "assistant", "content": %s}, "finish_reason": "stop"}]}'):format(kind, content)
     end
-    assert.equal("ab", of(openai.answer, "message", parts))
-    assert.equal("ab", of(openai.piece, "delta", parts))
+    local function whole(content) return openai.answer(select(2, core.json.find(body_of("message", content), openai.paths))).text end
+    local function piece(content) return openai.piece({}, core.json.decode(body_of("delta", content))) end
+    assert.equal("ab", whole(parts))
+    assert.equal("ab", piece(parts))
     for _, content in ipairs { "[]", "null", "{}", "1", '[{"type": "image_url"}]', '["a"]' } do
-      assert.is_nil(of(openai.answer, "message", content))
-      assert.is_nil(of(openai.piece, "delta", content))
+      assert.is_nil(whole(content))
+      assert.is_nil(piece(content))
     end
     assert.equal("ab", answer("o", '[[raw {"choices": [{"message": {"content": ' .. parts .. '}, "finish_reason": "stop"}]}]]'))
   end)

@@ -156,6 +156,39 @@ describe("json", function()
     assert.has_error(function() json.decode_slowly("1", 0) end)
   end)
 
+  it("finds what lies at paths, as decode reads it", function()
+    local text = ' {"a": [{"x": "one"}, {"x": {"deep": [1, null]}, "y": "\\u00e9"}], "b": -1.5, "\\u0063": false, "n": null, "z": []} '
+    local all = json.decode(text)
+    local paths = { "a/2/x", "a/1/x", "b", "c", "n", "z", "a/3/x", "b/x", "nowhere", "a/2/y" }
+    local found = table.pack(json.find(text, paths))
+    local expected = { true, all.a[2].x, "one", -1.5, false, value.null, all.z, nil, nil, nil, "é" }
+    assert.equal(11, found.n)
+    for i = 1, 11 do assert.is_true(expected[i] == nil and found[i] == nil or value.equal(expected[i], found[i]), paths[i - 1]) end
+    assert.same({ true }, { json.find("{}", {}) })
+    assert.same({ true, nil, 2 }, { json.find('{"a": {"b": 1}, "a": {"c": 2}}', { "a/b", "a/c" }) })
+    assert.same({ true, 2 }, { json.find('{"a": 1, "ab": 3, "a": 2}', { "a" }) })
+  end)
+
+  it("finds nothing in what decode does not read, or what is no object", function()
+    for _, text in ipairs { "{", '{"a"}', '{"a":1,}', '{"a":[1 2]}', '{"a":{"b":"\xff"}}', '{"a":1}x', '{"a":01}', '{"x":["\\q"]}', "" } do
+      local whole, found = table.pack(json.decode(text)), table.pack(json.find(text, { "a" }))
+      assert.is_nil(found[1], text)
+      if text ~= "" then assert.same(whole, found) end
+    end
+    for _, text in ipairs { "1", "[1]", '"a"', "null" } do
+      assert.same({ nil, "expected an object", 1 }, { json.find(text, { "a" }) })
+    end
+    local function deep(n) return '{"a":' .. ("["):rep(n) .. ("]"):rep(n) .. "}" end
+    for _, path in ipairs { "a", "b" } do
+      assert.is_true((json.find(deep(999), { path })))
+      assert.equal("nested more than 1000 deep", select(2, json.find(deep(1000), { path })))
+    end
+    assert.same({ true }, { json.find('{"a/b": 1}', { "a/b" }) })
+    assert.has_error(function() json.find("{}", { "" }) end)
+    assert.has_error(function() json.find("{}", { 1 }) end)
+    assert.has_error(function() json.find("{}", { "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a" }) end)
+  end)
+
   it("prints over several lines as JavaScript does", function()
     local v = json.decode '{"a":[1,{"b":[]}],"c":{}}'
     assert.equal('{\n  "a": [\n    1,\n    {\n      "b": []\n    }\n  ],\n  "c": {}\n}', json.encode(v, 2))

@@ -107,11 +107,14 @@ local function take_reply(secrets)
   end
 end
 
+local function percent(byte) return ("%%%02X"):format(byte:byte()) end
+
 -- A key may come from a program; what no header can carry is percent-encoded.
 ---@param text string
 ---@return string
 function M.header_text(text)
-  return (text:gsub("[^\x21-\x24\x26-\x7E]", function(byte) return ("%%%02X"):format(byte:byte()) end))
+  if text:find "^[\x21-\x24\x26-\x7E]*$" then return text end
+  return (text:gsub("[^\x21-\x24\x26-\x7E]", percent))
 end
 
 --- Makes the function that asks this agent: it waits inside a coroutine of the

@@ -29,7 +29,7 @@ local REMEMBERED = 1000
 ---@field latency? number
 ---@field terms? fun(agent_id: string): table   a model: what asking it takes at worst
 ---@field stream? boolean          a model: its answer comes in pieces, unless the event says otherwise
----@field rates? orchlua.Rate[]    a model: what it waits for before each try
+---@field rates? orchlua.Rate[]    a model that may not be asked as fast as one likes: what it waits for before each try
 
 -- A kind's file is loaded for the first agent of its kind.
 local function kind_in(file)
@@ -67,14 +67,15 @@ end
 
 -- All agents of a provider share its rate.
 local function new_model(entry, loop, folder, shared)
-  local agent, kind = new_agent(entry, loop, folder), entry.kind
-  agent.stream, agent.rates = entry.stream, {}
+  local agent, kind, rates = new_agent(entry, loop, folder), entry.kind, {}
+  agent.stream = entry.stream
   agent.terms = function(agent_id) return require("orchlua.agents.models").terms(entry, agent_id) end
-  if entry.rate then agent.rates[1] = rate.new(entry.rate) end
+  if entry.rate then rates[1] = rate.new(entry.rate) end
   if entry.provider_rate then
     shared[kind] = shared[kind] or rate.new(entry.provider_rate)
-    agent.rates[#agent.rates + 1] = shared[kind]
+    rates[#rates + 1] = shared[kind]
   end
+  agent.rates = rates[1] and rates or nil
   return agent
 end
 

@@ -8,7 +8,10 @@ local STARTS = 16
 
 ---@class orchlua.agents.Pace
 ---@field begun integer   calls that began in this turn
----@field first integer   those that wait lie from `first` to `last`
+---@field waiting integer calls that wait
+---@field going table     those that waited first: each call, its attempt and what begins it, from `at` on
+---@field at integer
+---@field coming table    those behind them, up to `last`: it is `going` next, so that places are used again
 ---@field last integer
 local Pace = {}
 Pace.__index = Pace
@@ -16,7 +19,7 @@ Pace.__index = Pace
 --- Makes the pace of a loop.
 ---@param loop any
 function M.new(loop)
-  local self = setmetatable({ loop = loop, begun = 0, first = 1, last = 0, turning = false }, Pace)
+  local self = setmetatable({ loop = loop, begun = 0, turning = false, waiting = 0, going = {}, at = 1, coming = {}, last = 0 }, Pace)
   self.on_turn = function() self:turn() end
   return self
 end
@@ -35,28 +38,32 @@ end
 ---@param call { ended: boolean, attempt: integer }
 ---@param start fun(call: table)
 function Pace:enter(call, start)
-  if self.begun < STARTS and self.first > self.last then return begin(self, call, start) end
-  self.last = self.last + 1
-  self[self.last] = { call = call, attempt = call.attempt, start = start }
+  if self.begun < STARTS and self.waiting == 0 then return begin(self, call, start) end
+  local coming, last = self.coming, self.last
+  coming[last + 1], coming[last + 2], coming[last + 3] = call, call.attempt, start
+  self.last, self.waiting = last + 3, self.waiting + 1
 end
 
 -- Takes the call that has waited longest.
 local function take(self)
-  local waiting = self[self.first]
-  self[self.first] = nil
-  self.first = self.first + 1
-  return waiting
+  local going, at = self.going, self.at
+  if not going[at] then
+    going, at = self.coming, 1
+    self.going, self.coming, self.last = going, self.going, 0
+  end
+  local call, attempt, start = going[at], going[at + 1], going[at + 2]
+  going[at], going[at + 1], going[at + 2] = nil, nil, nil
+  self.at, self.waiting = at + 3, self.waiting - 1
+  return call, attempt, start
 end
 
 --- A turn has begun: the next calls do, too.
 function Pace:turn()
   self.begun, self.turning = 0, false
-  while self.begun < STARTS and self.first <= self.last do
-    local waiting = take(self)
-    local call = waiting.call
-    if not call.ended and call.attempt == waiting.attempt then begin(self, call, waiting.start) end
+  while self.begun < STARTS and self.waiting > 0 do
+    local call, attempt, start = take(self)
+    if not call.ended and call.attempt == attempt then begin(self, call, start) end
   end
-  if self.first > self.last then self.first, self.last = 1, 0 end
 end
 
 return M

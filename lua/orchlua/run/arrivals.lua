@@ -43,16 +43,14 @@ function M.timer(run, row)
 end
 
 function M.reply(run, row)
-  local request = in_flight.find(run, row.request)
-  if not request then return end
-  in_flight.forget(run, request)
-  events.answered(run, request, row)
+  local request = in_flight.take(run, row.request)
+  if request then events.answered(run, request, row) end
 end
 
 -- A request fails without another try.
 local function fail(run, request, err)
   if not errors.is(err) then error(err, 0) end
-  in_flight.forget(run, request)
+  in_flight.take(run, request.number)
   run:want { effect = "abandon", request = request }
   events.answered(run, request, { error = err, attempts = request.attempt, duration = 0 })
 end

@@ -40,7 +40,9 @@ for _, name in ipairs(NAMES) do is_name[name] = true end
 
 -- A run's usage, with all of its amounts.
 local function ledger(run)
-  local usage = own(run, "usage")
+  local usage = run.usage
+  if usage.reserved then return usage end
+  usage = own(run, "usage")
   if not usage.reserved then
     usage.input, usage.output, usage.cost, usage.agents = 0, 0, 0, {}
     usage.reserved = { input = 0, output = 0, cost = 0, calls = 0 }
@@ -182,10 +184,28 @@ end
 
 -- Reserving and charging -------------------------------------------------------------------
 
-local function add(to, amount, sign)
-  to.input, to.output = to.input + sign * amount.input, to.output + sign * amount.output
-  if amount.cost then to.cost = (to.cost or 0) + sign * amount.cost end
-  if amount.calls then to.calls = (to.calls or 0) + sign * amount.calls end
+local function add(to, amount)
+  local cost, calls = amount.cost, amount.calls
+  to.input, to.output = to.input + amount.input, to.output + amount.output
+  if cost then to.cost = (to.cost or 0) + cost end
+  if calls then to.calls = (to.calls or 0) + calls end
+end
+
+-- Takes back what was added.
+local function subtract(from, amount)
+  local cost, calls = amount.cost, amount.calls
+  from.input, from.output = from.input - amount.input, from.output - amount.output
+  if cost then from.cost = from.cost - cost end
+  if calls then from.calls = from.calls - calls end
+end
+
+local function nothing() return { input = 0, output = 0, cost = nil } end
+
+local function sum(a, b)
+  local both = nothing()
+  add(both, a)
+  add(both, b)
+  return both
 end
 
 --- Reserves what a try may take at worst, or raises an error of type `budget`.
@@ -194,7 +214,7 @@ end
 ---@param worst? orchlua.Amount   nil: it takes no tokens
 function M.reserve(run, agent_id, worst)
   if run.budgets then check_all(run, agent_id, worst) end
-  if worst then add(ledger(run).reserved, worst, 1) end
+  if worst then add(ledger(run).reserved, worst) end
 end
 
 --- Charges what a try took, and lets its reservation go.
@@ -206,10 +226,14 @@ end
 function M.charge(run, agent_id, worst, took)
   took = took or worst
   local usage = ledger(run)
-  usage.agents[agent_id] = usage.agents[agent_id] or { input = 0, output = 0, cost = nil }
-  add(usage.reserved, worst, -1)
-  add(usage, took, 1)
-  add(usage.agents[agent_id], took, 1)
+  local of_agent = usage.agents[agent_id]
+  if not of_agent then
+    of_agent = nothing()
+    usage.agents[agent_id] = of_agent
+  end
+  subtract(usage.reserved, worst)
+  add(usage, took)
+  add(of_agent, took)
   return took
 end
 
@@ -219,7 +243,7 @@ end
 function M.open(run, request)
   M.reserve(run, request.agent_id, request.worst)
   request.open = request.worst ~= nil
-  request.cutoff = M.cutoff(run)
+  request.cutoff = run.budgets and M.cutoff(run) or nil
   local usage = own(run, "usage")
   usage.calls = usage.calls + 1
 end
@@ -239,8 +263,7 @@ function M.close(run, request, took)
   if not request.open then return end
   request.open = false
   local amount = M.charge(run, request.agent_id, request.worst, took)
-  request.usage = request.usage or { input = 0, output = 0, cost = nil }
-  add(request.usage, amount, 1)
+  request.usage = request.usage and sum(request.usage, amount) or amount
 end
 
 --- Reserves for a question that an agent asks another inside its call.
@@ -306,7 +329,7 @@ function M.open_run(run, request)
   local allotted = request.allotted or {}
   request.worst = { input = allotted.tokens or 0, output = 0, cost = allotted.cost, calls = allotted.calls }
   request.open = true
-  add(ledger(run).reserved, request.worst, 1)
+  add(ledger(run).reserved, request.worst)
 end
 
 --- What a sub-run has spent, as its parent is charged for it.

@@ -11,6 +11,7 @@ local reply = require "orchlua.run.reply"
 local task = require "orchlua.task"
 
 local next, setmetatable = next, setmetatable
+local REPLY, TIMER = clock.REPLY, clock.TIMER
 
 local M = {}
 
@@ -21,11 +22,11 @@ Call.__index = Call
 -- Pauses between tries: exponential with full jitter, in seconds.
 local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30
 
-local NOWHERE = {}
-
 -- An agent has one queue for all who ask it.
-local function new_queue(runtime, agent)
-  local made = queue.new(agent.concurrency or runtime.config.defaults.concurrency, agent.name)
+local function queue_of(runtime, agent)
+  local made = runtime.queues[agent]
+  if made then return made end
+  made = queue.new(agent.concurrency or runtime.config.defaults.concurrency, agent.name)
   runtime.queues[agent] = made
   return made
 end
@@ -35,7 +36,7 @@ function Call:clock()
   return self.runtime:clock_for(self.agent)
 end
 
--- What is due for this call: `deadline`, `try`, `pause`, `latency`.
+-- What is due for this call besides its deadline: `try`, `pause`, `latency`, `cutoff`.
 local function after(self, name, seconds, class, action)
   local timers = self.timers or {}
   self.timers = timers
@@ -68,10 +69,11 @@ end
 local function finish(self, value, err)
   if self.ended then return end
   self.ended = true
+  if self.deadline then self:clock():cancel(self.deadline) end
   if self.timers then end_timers(self) end
   if self.task then self:end_try() end
   if self.waiters then leave_rates(self) end
-  if self.queued then self.queue:leave(self) end
+  if self.queued then queue_of(self.runtime, self.agent):leave(self) end
   self.done(self, value, err)
 end
 
@@ -136,7 +138,7 @@ local function try_failed(self, err)
   if self.waiters then leave_rates(self) end
   if not may_retry(self, err) then return finish(self, nil, err) end
   if self.runtime.watched then self.runtime:notice(self, "retry", err) end
-  after(self, "pause", pause_before_next(self, err), clock.TIMER, next_try)
+  after(self, "pause", pause_before_next(self, err), TIMER, next_try)
 end
 
 -- The answer is not of the shape that was asked for: the agent is told so, once.
@@ -187,7 +189,7 @@ end
 -- What a model is told besides.
 local function tell_model(self, asked, request)
   asked.history, asked.schema, asked.asked_again = request.history, request.options.schema, request.asked_again
-  asked.tell = function(piece) self.runtime:piece(self, piece) end
+  if asked.stream then asked.tell = function(piece) self.runtime:piece(self, piece) end end
 end
 
 -- An agent that answered in another shape than was asked for is told so in its prompt.
@@ -196,43 +198,33 @@ local function prompt_again(request)
   return ("%s\n\nYour answer was:\n%s\n\n%s"):format(request.prompt, again.answer, again.message)
 end
 
--- What an agent is told, as the configuration's page has it.
-local function told(run, request, agent, attempt)
-  local options, key = request.options, request.key
-  return {
-    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = run.id, request_id = key,
-    idempotency_key = options.key or key, attempt = attempt, timeout = options.timeout or agent.timeout,
+-- What an agent is told, as the configuration's page has it. A second question is another one: a server that knows
+-- its key would give the first answer again.
+local function told(self, request, agent)
+  local options, key, again = request.options, request.key, request.asked_again
+  local asked = {
+    agent_id = request.agent_id, prompt = request.prompt, data = request.data, run_id = self.run_id, request_id = key,
+    idempotency_key = options.key or key, attempt = self.attempt, timeout = options.timeout or agent.timeout,
   }
-end
-
--- What it is told besides. A second question is another one: a server that knows its key
--- would give the first answer again.
-local function tell_more(self, asked)
-  local agent, request = self.agent, self.request
-  local stream = request.options.stream
+  local stream = options.stream
   if stream or agent.stream and stream == nil then asked.stream = true end
-  if request.asked_again then asked.idempotency_key = asked.idempotency_key .. "/again" end
+  if again then asked.idempotency_key = asked.idempotency_key .. "/again" end
   if agent.terms then
     tell_model(self, asked, request)
-  elseif request.asked_again then
+  elseif again then
     asked.prompt = prompt_again(request)
   end
   return asked
 end
 
--- Begins a try: whoever answers it before he waits has answered when this returns.
----@return orchlua.Task? task, boolean? ok, any result, any usage
-local function start_task(self, asked)
-  local agent, request, tasks = self.agent, self.request, self.runtime.tasks
-  self.told = asked
-  if agent.kind == "lua" and request.kind == "event" then return task.start(tasks, self, agent.call, request.data, asked, tried) end
-  return task.start(tasks, self, agent.call, asked, nil, tried)
-end
-
+-- Begins a try, which has ended when this returns, unless the agent waits.
 local function send_now(self)
-  self.usage = nil
-  local asked = told(self.run, self.request, self.agent, self.attempt)
-  local started, ok, result, usage = start_task(self, tell_more(self, asked))
+  local request, agent = self.request, self.agent
+  local asked = told(self, request, agent)
+  self.usage, self.told = nil, asked
+  local argument, extra = asked, nil
+  if agent.kind == "lua" and request.kind == "event" then argument, extra = request.data, asked end
+  local started, ok, result, usage = task.start(self.runtime.tasks, self, agent.call, argument, extra, tried)
   if not started then return tried(self, ok, result, usage) end
   self.task = started
 end
@@ -253,9 +245,9 @@ end
 local function begin_try(self)
   local agent = self.agent
   local try_timeout = self.request.options.try_timeout or agent.try_timeout
-  if try_timeout then after(self, "try", try_timeout, clock.TIMER, try_timed_out) end
+  if try_timeout then after(self, "try", try_timeout, TIMER, try_timed_out) end
   if not agent.latency then return send(self) end
-  after(self, "latency", agent.latency, clock.REPLY, send)
+  after(self, "latency", agent.latency, REPLY, send)
 end
 
 -- Waits for the rates of an agent, one after the other, and then begins.
@@ -288,15 +280,20 @@ local function too_late(self)
   finish(self, nil, timed_out(self, self:seconds "timeout"))
 end
 
+local function set_deadline(self, seconds)
+  self.deadline = self:clock():after(seconds, TIMER, too_late, self)
+end
+
 --- Makes another try. The call's time stands still while it waits for the agent's rates.
 function Call:try()
-  local deadline = self.agent.rates and self.timers.deadline
+  local deadline = self.agent.rates and self.deadline
   if not deadline then return try(self, begin_try) end
   local left, since = self:clock():left(deadline), self.runtime.clock:now()
-  cancel(self, "deadline")
+  self:clock():cancel(deadline)
+  self.deadline = nil
   try(self, function()
     self.started = self.started + math.max(0, self.runtime.clock:now() - since)
-    after(self, "deadline", left, clock.TIMER, too_late)
+    set_deadline(self, left)
     begin_try(self)
   end)
 end
@@ -307,7 +304,7 @@ local function begin(self)
   self.started = runtime.clock:now()
   if runtime.watched then runtime:notice(self, "start") end
   begin_try(self)
-  if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
+  if not self.ended then set_deadline(self, self:seconds "timeout") end
 end
 
 -- Leaves the agent's queue.
@@ -325,40 +322,39 @@ function Call:abandon()
   finish(self)
 end
 
+-- It has sixteen fields: with one more, Lua would make room for thirty-two.
 local function new_call(runtime, run, request, agent, path, done)
   local before = request.attempt - 1
   return setmetatable({
-    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, done = done, attempt = before, before = before, path = path or NOWHERE,
-    queue = nil, started = nil, ended = false, queued = false, task = nil, timers = nil, told = nil, usage = nil, waiters = nil,
+    runtime = runtime, run = run, run_id = run.id, request = request, agent = agent, path = path or nil, done = done, attempt = before, before = before,
+    started = nil, ended = false, queued = false, task = nil, deadline = nil, told = nil, usage = nil,
   }, Call)
 end
 
 -- The long way: by the agent's queue.
 local function enter(self)
   local runtime, request, agent = self.runtime, self.request, self.agent
-  if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), clock.TIMER, out_of_budget) end
-  self.queue = runtime.queues[agent] or new_queue(runtime, agent)
-  self.queue:enter(self, admitted, self.path)
+  if request.cutoff then after(self, "cutoff", math.max(0, request.cutoff - runtime.clock:now()), TIMER, out_of_budget) end
+  queue_of(runtime, agent):enter(self, admitted, self.path)
   return self
 end
 
--- Whether a request is one to a function in Lua, with nothing kept around its tries and
--- nobody watching.
-local function has_short_way(runtime, request, agent, path)
-  return agent.plain and not path and not request.cutoff and not runtime.watched and not next(request.options)
+-- Whether nothing is kept around the tries of a request to a plain function, and nobody watches.
+local function has_short_way(runtime, request, path)
+  return not path and not request.cutoff and not runtime.watched and not next(request.options)
 end
 
 -- A function waits, or has failed: from here on its call is like any other.
 local function go_on(self, began, started, ok, result)
   local runtime, before = self.runtime, self.request.attempt - 1
-  self.started, self.before, self.attempt, self.run_id, self.queue = began, before, before + 1, self.run.id, runtime.queues[self.agent]
-  self.queue:enter(self, function() end)
+  self.started, self.before, self.attempt, self.run_id = began, before, before + 1, self.run.id
+  queue_of(runtime, self.agent):enter(self, function() end)
   if not started then
     tried(self, ok, result)
   else
     self.task = started
   end
-  if not self.ended then after(self, "deadline", self:seconds "timeout", clock.TIMER, too_late) end
+  if not self.ended then set_deadline(self, self:seconds "timeout") end
   return self
 end
 
@@ -366,7 +362,7 @@ end
 --- at once, and leave their call to the next. Gives what `start` does.
 ---@param agent orchlua.Agent
 function M.ask_plain(runtime, run, request, agent, done)
-  local line, key, wall = runtime.queues[agent] or new_queue(runtime, agent), request.key, runtime.clock
+  local line, key, wall = queue_of(runtime, agent), request.key, runtime.clock
   if line.waiting > 0 or line.active >= line.limit then return enter(new_call(runtime, run, request, agent, nil, done)) end
   local self = runtime.spare_call or new_call(runtime, run, request, agent, nil, done)
   local asked = {
@@ -398,7 +394,7 @@ function M.start(runtime, run, request, path, done)
   local agents, id = runtime.agents, request.agent_id
   local agent, err
   if request.kind == "agent" then agent, err = agents:find(id) else agent = agents:handler(id) end
-  if agent and has_short_way(runtime, request, agent, path) then return M.ask_plain(runtime, run, request, agent, done) end
+  if agent and agent.plain and has_short_way(runtime, request, path) then return M.ask_plain(runtime, run, request, agent, done) end
   local self = new_call(runtime, run, request, agent, path, done)
   if agent then return enter(self) end
   finish(self, nil, err)

@@ -241,9 +241,8 @@ end
 ---@param result any     a value, or nil and
 ---@param err? orchlua.Error
 function M.pattern_ended(run, record, result, err)
-  local asked = in_flight.find(run, record.request)
+  local asked = in_flight.take(run, record.request)
   if not asked then return end
-  in_flight.forget(run, asked)
   local row = reply.row(run, asked, result, err, 1, math.max(0, run.time - record.started))
   if err then row.error.fields = err.fields end
   M.answered(run, asked, row)

@@ -37,15 +37,17 @@ function M.find(run, number)
   return page and page[number % PAGE + 1]
 end
 
---- A request is not in flight any more.
----@param request orchlua.Request   one that is
-function M.forget(run, request)
-  local number, pages = request.number, run.requests
-  local at = number // PAGE
+--- Takes out the request of a number: it is not in flight any more. Nil when it was not.
+---@return orchlua.Request?
+function M.take(run, number)
+  local pages, at, place = run.requests, number // PAGE, number % PAGE + 1
   local page = pages[at]
-  page[number % PAGE + 1], page.count = nil, page.count - 1
+  local request = page and page[place]
+  if not request then return nil end
+  page[place], page.count = nil, page.count - 1
   if page.count == 0 and at ~= pages.last then pages[at] = nil end
   run.request_total = run.request_total - 1
+  return request
 end
 
 --- The requests in flight by their numbers, as snapshots have them.

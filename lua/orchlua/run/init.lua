@@ -61,7 +61,7 @@ local Run = {}
 -- What most runs never change: it is theirs by their kind, so that one that waits is small.
 local UNCHANGED = {
   status = "running", request_count = 0, request_total = 0, wait_count = 0, seq = 0, read_at = 0, depth = 0, path = false,
-  work = false, awake = false, spare_row = false, spare_request = false, replay = false, flow_count = 0, signal_count = 0, budgets = false,
+  work = false, awake = false, spare_request = false, replay = false, flow_count = 0, signal_count = 0, budgets = false,
   ask_at_once = false,
 }
 
@@ -79,8 +79,8 @@ local UNCHANGED_IN_JOURNAL = {
 ---  in the outbox; `ask_at_once`: asks a function in Lua in the middle of that, and gives its answer, seconds and time, if it is here already
 ---@return table kind
 function M.kind(common)
-  -- `on_clock`: what is due on the clock, by the wait that it ends.
-  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil or common.keeps, on_clock = {}, spare_work = false }
+  -- `on_clock`: what is due on the clock, by the wait that it ends; `spare_rows`: replies that are through, to be written over.
+  local index = { telling = common.listener ~= nil, recording = common.listener ~= nil or common.keeps, on_clock = {}, spare_rows = {}, spare_work = false }
   index.kind = index
   for name, field in pairs(UNCHANGED) do index[name] = field end
   for name, field in pairs(UNCHANGED_IN_JOURNAL) do index[name] = field end
@@ -106,13 +106,17 @@ function Run:start()
   self:take { kind = "start", time = self.clock:now() }
 end
 
---- A new branch of a unit, not yet awake.
+--- A new branch of a unit, not yet awake. It has eight fields, as long as nothing special becomes of it: with one more, Lua would
+--- make room for sixteen.
+---@param ordinal? integer   among the children of its PARALLEL
+---@param label? string
 ---@return orchlua.Branch
-function Run:branch(unit, parent)
+function Run:branch(unit, parent, ordinal, label)
   self.branch_count, self.work.alone = self.branch_count + 1, false
   local frame = parent and { 0, parent.frame } or { 0 }
-  for _, key in ipairs(unit.names) do frame[key] = null end
-  local branch = { id = self.branch_count, unit = unit, frame = frame, parent = parent }
+  local names = unit.names
+  for i = 1, #names do frame[names[i]] = null end
+  local branch = { id = self.branch_count, unit = unit, frame = frame, parent = parent, ordinal = ordinal, label = label, site = nil, wait = nil }
   self.branches[branch.id] = branch
   self.branch_total = self.branch_total + 1
   return branch
@@ -143,8 +147,7 @@ function Run:wake(branch, v)
   local work = self.work
   local last = work.ready_last + 1
   work.ready_last = last
-  work.ready[last] = branch
-  branch.value = v
+  work.ready[last], work.values[last] = branch, v
   self.awake = true
 end
 
@@ -152,8 +155,8 @@ end
 local function go_on(self, branch, v)
   local work = self.work
   local first = work.ready_first - 1
-  work.ready_first, work.ready[first] = first, branch
-  branch.value, work.caught, self.awake = v, branch, true
+  work.ready_first, work.ready[first], work.values[first] = first, branch, v
+  work.caught, self.awake = branch, true
 end
 
 local function too_many_steps(self)
@@ -161,13 +164,13 @@ local function too_many_steps(self)
     { uncatchable = true, hint = "wait in the loop, or raise --max-steps" })
 end
 
--- Takes the branch that has been ready longest; with the last one taken the run is not
+-- Takes the branch that has been ready longest, and what it goes on with; with the last one taken the run is not
 -- awake any more, unless that one wakes another. Loop turns are counted from a wait on; an
 -- error that a TRY takes is no wait.
 local function next_ready(self, work)
-  local ready, first = work.ready, work.ready_first
-  local branch = ready[first]
-  ready[first] = nil
+  local ready, values, first = work.ready, work.values, work.ready_first
+  local branch, v = ready[first], values[first]
+  ready[first], values[first] = nil, nil
   if first < work.ready_last then
     work.ready_first = first + 1
   else
@@ -175,28 +178,22 @@ local function next_ready(self, work)
   end
   if work.caught == branch then work.caught = false else work.charged = 0 end
   work.current, work.granted = branch, work.slice
-  return branch
+  return branch, v
 end
 
--- Resumes a branch with a value, until it waits.
-local function resume(self, work, branch, v)
-  local fn, frame, goes_on = branch.unit.fn, branch.frame
-  repeat
-    local operation, site, a, b, c = fn(frame, v, self)
-    work.operating = site
-    goes_on, v = operations[operation](self, branch, site, a, b, c)
-    work.operating = false
-  until not goes_on
-end
-
+-- Resumes branches that are ready, each until it waits.
 local function resume_branches(self)
   local work = self.work
   for _ = 1, RESUMES_AT_ONCE do
-    local branch = next_ready(self, work)
+    local branch, v = next_ready(self, work)
     if not branch then return end
-    local v = branch.value
-    branch.value = nil
-    resume(self, work, branch, v)
+    local fn, frame, goes_on = branch.unit.fn, branch.frame
+    repeat
+      local operation, site, a, b, c = fn(frame, v, self)
+      work.operating = site
+      goes_on, v = operations[operation](self, branch, site, a, b, c)
+      work.operating = false
+    until not goes_on
     if not self.awake then return end
   end
 end
@@ -258,7 +255,7 @@ local function rest(self, work, row)
   if self.request_total == self.flow_count then self:settle() end
   if self.awake then return false end
   work.row = false
-  if not self.keeps and row.kind == "reply" and not (row.error or row.usage or row.parsed) then self.spare_row = row end
+  if not self.keeps and row.kind == "reply" then reply.spare(self, row) end
   self:at_rest(row)
   return true
 end
@@ -451,14 +448,10 @@ end
 
 --- A branch has come to its end.
 function Run:branch_ended(branch)
+  if branch ~= self.main and not branch.detached then return parallel.ended(self, branch) end
   drop(self, branch)
-  if branch == self.main then
-    self.main_ended = true
-  elseif branch.detached then
-    flow.ended(self, branch)
-  else
-    parallel.ended(self, branch)
-  end
+  if branch.detached then return flow.ended(self, branch) end
+  self.main_ended = true
 end
 
 --- Ends the run early, by RETURN or a cancel: the other branches and the calls in
@@ -499,7 +492,7 @@ function Run:abandon_requests()
   for _, request in ipairs(in_flight.list(self)) do
     local branch = request.awaited and self.branches[request.branch]
     if not branch or not finishing(self, branch) and not finishes_outside(self, branch) then
-      in_flight.forget(self, request)
+      in_flight.take(self, request.number)
       if request.open or request.asks then budget.close(self, request, nil) end
       self:want { effect = "abandon", request = request }
     end
@@ -552,7 +545,7 @@ function Run:finish()
     if branch.wait then self:forget_wait(branch) end
   end
   local work = self.work
-  work.ready, work.ready_first, work.ready_last = {}, 1, 0
+  work.ready, work.values, work.ready_first, work.ready_last = {}, {}, 1, 0
   self.branches, self.branch_total, self.waiters, self.awake = {}, 0, nil, false
   self.status, self.result, self.error = how.status, how.result, how.error
   local ended = self:learned(function() return self.clock:now() end)

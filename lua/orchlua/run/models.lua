@@ -36,7 +36,6 @@ end
 
 -- The prompt of a question without one: what else the event's data says.
 local function prompt_of(asked)
-  if asked.prompt ~= "" then return asked.prompt end
   local rest = value.object {}
   for _, name in ipairs(asked.data) do
     if not RUNTIMES[name] then rest[#rest + 1], rest[name] = name, asked.data[name] end
@@ -46,14 +45,14 @@ end
 
 local function remembered(run, terms, agent_id)
   local exchanges = run.memories[agent_id]
-  if not exchanges or terms.memory == 0 then return nil end
-  return table.move(exchanges, math.max(1, #exchanges - terms.memory + 1), #exchanges, 1, {})
+  return exchanges and table.move(exchanges, math.max(1, #exchanges - terms.memory + 1), #exchanges, 1, {})
 end
 
 -- No text has more tokens than bytes.
 local function input_of(asked, terms)
-  local bytes, messages = #asked.prompt, 2
-  for _, exchange in ipairs(asked.history or {}) do
+  local bytes, messages, history = #asked.prompt, 2, asked.history
+  for i = 1, history and #history or 0 do
+    local exchange = history[i]
     bytes, messages = bytes + #exchange.prompt + #exchange.answer, messages + 2
   end
   local schema = asked.options.schema
@@ -80,8 +79,8 @@ end
 ---@param asked orchlua.Request
 ---@param terms table
 function M.prepare(run, asked, terms)
-  asked.prompt = prompt_of(asked)
-  asked.history = remembered(run, terms, asked.agent_id)
+  if asked.prompt == "" then asked.prompt = prompt_of(asked) end
+  if terms.memory > 0 then asked.history = remembered(run, terms, asked.agent_id) end
   asked.worst = amount(input_of(asked, terms), terms)
 end
 

@@ -66,10 +66,8 @@ end
 
 local function start_child(run, parent, unit, label)
   local children = parent.children
-  local child = run:branch(unit, parent)
-  children.started = children.started + 1
-  children.live = children.live + 1
-  child.ordinal, child.label = children.started, label
+  children.started, children.live = children.started + 1, children.live + 1
+  local child = run:branch(unit, parent, children.started, label)
   run:wake(child)
   return child
 end

@@ -152,9 +152,19 @@ local function body_of(run, asked, answer)
   return body
 end
 
+-- So many rows are kept to be written over.
+local SPARE = 64
+
+--- A row of a run in memory is of no use any more: the next one may be written over it.
+function M.spare(run, row)
+  local spare = run.spare_rows
+  local count = #spare
+  if row.error or row.parsed or count == SPARE then return end
+  row.body, spare[count + 1] = nil, row
+end
+
 --- What came of a request as the row that tells its run: `body` is the answer's text,
---- or, of one that is answered with a value of its own, the value's JSON. In memory a row is
---- of no use any more when what it led to is complete: the next one may be written over it.
+--- or, of one that is answered with a value of its own, the value's JSON.
 ---@param run orchlua.Run
 ---@param asked orchlua.Request
 ---@param answer any            what was answered, or nil and
@@ -167,11 +177,12 @@ end
 function M.row(run, asked, answer, err, attempts, duration, time, usage)
   local body
   if not err then body, err = body_of(run, asked, answer) end
-  local spare = run.spare_row
-  if spare and not err and not usage then
-    run.spare_row = false
-    spare.request, spare.body, spare.attempts, spare.duration, spare.time = asked.number, body, attempts or 1, duration or 0, time
-    return spare
+  local spare = run.spare_rows
+  local row = not err and spare[#spare]
+  if row then
+    spare[#spare] = nil
+    row.request, row.body, row.attempts, row.duration, row.time, row.usage = asked.number, body, attempts or 1, duration or 0, time, usage
+    return row
   end
   return {
     kind = "reply", request = asked.number, body = body, error = err and kept(err), attempts = attempts or 1, duration = duration or 0, time = time,

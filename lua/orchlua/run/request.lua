@@ -77,7 +77,7 @@ local NO_OPTIONS = {}
 ---@field data any
 ---@field branch integer    the branch that sent it
 ---@field site integer
----@field home orchlua.Mailbox   where its reply goes when nobody waits for it
+---@field home? orchlua.Mailbox  where its reply goes when nobody waits for it
 ---@field awaited boolean
 ---@field options table     what the event's data asks of the runtime
 ---@field quiet? boolean    it is answered with a value of its own, not with a reply
@@ -108,9 +108,10 @@ function M.new(run, branch, site, kind, agent_id, prompt, data, replies)
   -- Most questions have a prompt, and nothing else.
   local plain = fields == 0 or fields == 2 and kind == "agent" and data.prompt ~= nil
   if run.keeps then check_row(run, agent_id, data, plain) end
+  local awaited = run.program.sites[site].awaited
   return {
     effect = "request", kind = kind, number = number, key = run.id .. "/" .. number, agent_id = agent_id, prompt = prompt, data = data, branch = branch.id,
-    site = site, home = branch.home or mailbox.of(run, branch), awaited = run.program.sites[site].awaited, attempt = 1,
+    site = site, home = not awaited and mailbox.of(run, branch) or nil, awaited = awaited, attempt = 1,
     options = plain and NO_OPTIONS or options_of(data, replies or kind == "agent"),
   }
 end

@@ -87,7 +87,7 @@ local function again(run, request, crashed)
     run:want { effect = "again", request = request }
     return
   end
-  in_flight.forget(run, request)
+  in_flight.take(run, request.number)
   events.answered(run, request, { error = refused, attempts = request.attempt - 1, duration = 0 })
 end
 

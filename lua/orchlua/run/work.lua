@@ -14,6 +14,7 @@ local M = {}
 ---@field readings table|false     what was learned since
 ---@field rows_left integer        how many more are taken in one go
 ---@field ready orchlua.Branch[]   from `ready_first` to `ready_last`, the longest first
+---@field values any[]             what they go on with
 ---@field current orchlua.Branch|false   the one that was resumed last
 ---@field caught orchlua.Branch|false    one that goes on after an error, as if it had not stopped
 ---@field operating integer|false  the site of the operation that is being performed
@@ -27,7 +28,7 @@ local M = {}
 local function new()
   local work = {
     run = false, driven = false, arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, rows_left = 0, ready = {},
-    ready_first = 1, ready_last = 0, current = false, caught = false, operating = false, slice = 0, granted = 0, charged = 0, alone = false,
+    values = {}, ready_first = 1, ready_last = 0, current = false, caught = false, operating = false, slice = 0, granted = 0, charged = 0, alone = false,
     outbox = {}, outbox_taken = {},
   }
   function work.on_error(raised) return failure.handle(work.run, raised) end

@@ -29,32 +29,41 @@ end
 local ENDINGS = { max_tokens = "length", model_context_window_exceeded = "length", refusal = "refused", tool_use = "tool" }
 
 -- Input that was written to or read from the server's cache was input all the same.
-local function input_of(usage)
-  local count = wire.count_at(usage, "input_tokens")
-  if not count then return nil end
-  return count + (wire.count_at(usage, "cache_creation_input_tokens") or 0) + (wire.count_at(usage, "cache_read_input_tokens") or 0)
+local function input_of(count, written, read)
+  count = wire.count(count)
+  return count and count + (wire.count(written) or 0) + (wire.count(read) or 0)
 end
 
-local function text_of(body)
+local function text_of(content)
   local pieces = {}
-  for _, block in ipairs(wire.list_at(body, "content")) do pieces[#pieces + 1] = wire.text_at(block, "text") end
+  for _, block in ipairs(wire.list_at(content)) do pieces[#pieces + 1] = wire.text_at(block, "text") end
   return pieces[1] and table.concat(pieces)
 end
 
---- A whole answer.
+--- Where in a whole answer lies what `answer` takes.
+M.paths = {
+  "error", "content", "stop_reason", "usage/output_tokens", "usage/input_tokens", "usage/cache_creation_input_tokens", "usage/cache_read_input_tokens",
+}
+
+--- A whole answer, of what lies at the paths.
 ---@return orchlua.Answer
-function M.answer(body)
-  local text, stop = text_of(body), wire.text_at(body, "stop_reason")
+function M.answer(problem, content, stop, output, ...)
+  local text = text_of(content)
+  stop = wire.text(stop)
   return {
-    text = text or stop and "" or nil, usage = wire.usage(input_of(wire.at(body, "usage")), wire.count_at(body, "usage", "output_tokens")),
-    problem = wire.at(body, "error") and body or nil, ending = ENDINGS[stop] or text and "stop",
+    text = text or stop and "" or nil, usage = wire.usage(input_of(...), wire.count(output)), problem = wire.at(problem),
+    ending = ENDINGS[stop] or text and "stop",
   }
+end
+
+local function input_in(usage)
+  if type(usage) == "table" then return input_of(usage.input_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens) end
 end
 
 local events = {}
 
 function events.message_start(answer, event)
-  answer.input = input_of(wire.at(event, "message", "usage"))
+  answer.input = input_in(wire.at(event, "message", "usage"))
 end
 
 function events.content_block_delta(_, event) return wire.text_at(event, "delta", "text") end
@@ -62,7 +71,7 @@ function events.content_block_delta(_, event) return wire.text_at(event, "delta"
 function events.message_delta(answer, event)
   local stop = wire.text_at(event, "delta", "stop_reason")
   if stop then answer.reason = stop end
-  answer.usage = wire.usage(input_of(wire.at(event, "usage")) or answer.input, wire.count_at(event, "usage", "output_tokens"))
+  answer.usage = wire.usage(input_in(wire.at(event, "usage")) or answer.input, wire.count_at(event, "usage", "output_tokens"))
 end
 
 function events.message_stop(answer) answer.ending = ENDINGS[answer.reason] or "stop" end

@@ -1,13 +1,14 @@
--- Agents that are language models. A question (system prompt, exchanges remembered, the
--- prompt) becomes a request in the dialect of the server; its answer, whole or in pieces,
--- becomes the reply's text and the tokens it took. A dialect is a file of its own: `body`
--- writes a request, `answer` reads a whole answer, `piece` one event of a stream.
+-- Agents that are language models. A question becomes a request in the dialect of the server
+-- (`question.lua`); its answer, whole or in pieces, becomes the reply's text and the tokens it
+-- took. A dialect is a file of its own: `body` writes a request, `answer` reads what lies at the
+-- `paths` of a whole answer, `piece` one event of a stream.
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local http = require "orchlua.agents.http"
 local io = require "orchlua.io"
 local lines = require "orchlua.agents.models.lines"
+local question = require "orchlua.agents.models.question"
 local request_text = require "orchlua.agents.request"
 local secrecy = require "orchlua.secrecy"
 local wire = require "orchlua.agents.models.wire"
@@ -16,18 +17,13 @@ local json, value = core.json, core.value
 
 local M = {}
 
----@class orchlua.Question
----@field messages { role: string, content: string }[]
----@field system? string
----@field max_tokens integer
----@field schema? table       a JSON schema that the server holds its answer to
----@field stream? boolean
-
 ---@class orchlua.Answer
 ---@field text? string        nil: the server's JSON is no answer
 ---@field usage? { input: integer, output: integer }
 ---@field ending? "stop"|"length"|"refused"|"tool"   why it ended; nil: it was cut off
 ---@field problem? table      what the server says went wrong
+
+local MOST_OUTPUT = question.MOST_OUTPUT
 
 local dialects = {
   openai = require "orchlua.agents.models.openai",
@@ -35,8 +31,6 @@ local dialects = {
   ollama = require "orchlua.agents.models.ollama",
 }
 
--- Tokens of an answer at most, where nobody says: what a budget has to reserve is finite.
-local MOST_OUTPUT = 4096
 -- What a message takes besides its text, and a request besides its messages, in tokens.
 local MESSAGE_TOKENS, REQUEST_TOKENS = 16, 64
 -- Seconds that a server has, once its stream is whole, to end the body too: then its connection serves others.
@@ -46,52 +40,6 @@ local KEPT_PARTIAL = 64 * 1024
 
 -- Nothing was spent on a try.
 local NOTHING = { input = 0, output = 0, cost = 0 }
-
--- What is asked ----------------------------------------------------------------------------
-
-local ROLE = "You are \"{agent_id}\", one of several agents that work on a task together. Do what you are asked, and answer with the result alone."
-
--- The system prompt: what the configuration says, or else a role by the agent's name.
-local function system_of(settings, agent_id)
-  if settings.system == false or settings.system == "" then return nil end
-  return ((settings.system or ROLE):gsub("{agent_id}", (agent_id:gsub("%%", "%%%%"))))
-end
-
-local function schema_text(schema)
-  return "Answer with JSON alone, which fits this JSON schema:\n" .. json.encode(schema)
-end
-
--- Anthropic's servers hold an answer to a schema only when it says all of its objects' fields.
-local function takes_schema(kind, schema)
-  return kind ~= "anthropic" or require("orchlua.agents.schema").strict(schema)
-end
-
-local function add(messages, role, content)
-  messages[#messages + 1] = { role = role, content = content }
-end
-
-local function messages_of(asked, described)
-  local messages = {}
-  for _, exchange in ipairs(asked.history or {}) do
-    add(messages, "user", exchange.prompt)
-    add(messages, "assistant", exchange.answer)
-  end
-  add(messages, "user", described and asked.prompt .. "\n\n" .. schema_text(asked.schema) or asked.prompt)
-  if asked.asked_again then
-    add(messages, "assistant", asked.asked_again.answer)
-    add(messages, "user", asked.asked_again.message)
-  end
-  return messages
-end
-
----@return orchlua.Question
-local function question_of(kind, settings, asked)
-  local native = asked.schema and takes_schema(kind, asked.schema)
-  return {
-    system = system_of(settings, asked.agent_id), messages = messages_of(asked, asked.schema and not native),
-    max_tokens = dialects[kind].max_tokens(settings) or MOST_OUTPUT, schema = native and asked.schema or nil, stream = asked.stream or nil,
-  }
-end
 
 -- What is answered -------------------------------------------------------------------------
 
@@ -146,17 +94,22 @@ local function with_partial(err, text)
   return err
 end
 
+-- The answer in a body, of what was found in it.
+local function answer_in(body, secrets, dialect, is_object, ...)
+  if not is_object then
+    return nil, errors.new("agent", "the server's answer is no JSON object: " .. http.brief(secrecy.mask(body, secrets)), { retryable = false })
+  end
+  local answer = dialect.answer(...)
+  if answer.problem then answer.problem = json.decode(body) end
+  answer.text = answer.text and secrecy.mask(answer.text, secrets)
+  return answer
+end
+
 local function whole(loop, handle, secrets, dialect)
   local body, problem = io.body(handle)
   if not body then return nil, problem end
   io.take_turn(loop, body)
-  local decoded = json.decode(body)
-  if value.kind(decoded) ~= "object" then
-    return nil, errors.new("agent", "the server's answer is no JSON object: " .. http.brief(secrecy.mask(body, secrets)), { retryable = false })
-  end
-  local answer = dialect.answer(decoded)
-  answer.text = answer.text and secrecy.mask(value.utf8(answer.text), secrets)
-  return answer
+  return answer_in(body, secrets, dialect, json.find(body, dialect.paths))
 end
 
 -- Takes one event of a stream: its piece is told as it comes; `whole_now` is called at the last one.
@@ -243,17 +196,24 @@ local function is_json(head) return (head.headers["content-type"] or ""):lower()
 
 -- A call -----------------------------------------------------------------------------------
 
--- What goes with every request under a key: its headers, and what of them must not be seen.
-local function credentials(settings, dialect, key)
-  local headers = { ["Content-Type"] = "application/json" }
-  for name, text in pairs(dialect.headers(key)) do headers[name] = text end
-  return { key = key, headers = io.header_list(settings.headers, headers), secrets = secrecy.of(key, settings.headers) }
+local function url_of(settings, dialect)
+  local base = (settings.base_url or dialect.base_url):gsub("/+$", "")
+  if dialect.path:sub(1, 4) == "/v1/" then base = base:gsub("/v1$", "") end
+  return base .. dialect.path
 end
 
-local function headers_of(known, asked)
-  local headers = table.move(known.headers, 1, #known.headers, 1, {})
-  headers[#headers + 1] = { "Idempotency-Key", http.header_text(asked.idempotency_key) }
-  return headers
+-- What goes with every request under a key, and what of it must not be seen. The loop takes what it needs of a request at
+-- once, so that all are made of the same table: only the body and the last header change.
+local function credentials(model, key)
+  local settings, dialect = model.settings, model.dialect
+  local headers = { ["Content-Type"] = "application/json" }
+  for name, text in pairs(dialect.headers(key)) do headers[name] = text end
+  local list, idempotency_key = io.header_list(settings.headers, headers), { "Idempotency-Key", "" }
+  list[#list + 1] = idempotency_key
+  return {
+    key = key, secrets = secrecy.of(key, settings.headers), idempotency_key = idempotency_key,
+    request = { method = "POST", url = url_of(settings, dialect), headers = list, body = "", limit = model.entry.max_reply },
+  }
 end
 
 local function key_of(settings, dialect, folder)
@@ -264,12 +224,6 @@ local function key_of(settings, dialect, folder)
   local key, problem = secrecy.read(path, variable)
   if problem then errors.raise("agent", problem, { final = true, usage = NOTHING, hint = "set it where orchlua runs; nothing was sent" }) end
   return key
-end
-
-local function url_of(settings, dialect)
-  local base = (settings.base_url or dialect.base_url):gsub("/+$", "")
-  if dialect.path:sub(1, 4) == "/v1/" then base = base:gsub("/v1$", "") end
-  return base .. dialect.path
 end
 
 local function cost_of(usage, price)
@@ -285,6 +239,31 @@ end
 
 local function nothing() end
 
+-- Reads what a server sends back.
+local function receive(handle, head, model, secrets, asked)
+  local dialect = model.dialect
+  if head.status < 200 or head.status > 299 then return nil, refusal(handle, head, secrets) end
+  if not asked.stream or is_json(head) then return whole(model.loop, handle, secrets, dialect) end
+  return streamed(model.loop, handle, secrets, dialect, asked.tell or nothing, asked)
+end
+
+local function ask(model, asked)
+  local key, known = key_of(model.settings, model.dialect, model.folder), model.known
+  if not known or known.key ~= key then
+    known = credentials(model, key)
+    model.known = known
+  end
+  local request, secrets = known.request, known.secrets
+  request.body, known.idempotency_key[2] = model.write(asked), http.header_text(asked.idempotency_key)
+  local answer, failed = io.transfer(model.loop, request, receive, model, secrets, asked)
+  local wrong = failed and request_text.failure(failed, model.entry) or judged(answer, model.settings, model.dialect, secrets)
+  local usage = answer and usage_of(answer, model.entry.price)
+  if not wrong then return answer.text, usage end
+  wrong.usage = wrong.usage or wrong.unsent and NOTHING or usage
+  if answer and answer.ending ~= "refused" then with_partial(wrong, answer.text) end
+  error(wrong, 0)
+end
+
 --- Makes the function that asks this model: it waits inside a coroutine of the loop and
 --- returns the answer's text and its usage, or raises an error object. An error has the
 --- `usage` of its try when that is known: none of one that the server turned down.
@@ -293,28 +272,9 @@ local function nothing() end
 ---@param folder string  the configuration's
 ---@return fun(asked: orchlua.Request): string, table?
 function M.new(entry, loop, folder)
-  local settings, dialect = entry.model, dialects[entry.kind]
-  local url, known = url_of(settings, dialect), nil
-  return function(asked)
-    local key = key_of(settings, dialect, folder)
-    if not known or known.key ~= key then known = credentials(settings, dialect, key) end
-    local secrets = known.secrets
-    local body, problem = json.encode(dialect.body(settings, question_of(entry.kind, settings, asked)))
-    if not body then errors.raise("agent", "the request cannot be written as JSON: " .. problem, { retryable = false, usage = NOTHING }) end
-    local answer, failed = io.transfer(loop, {
-      method = "POST", url = url, headers = headers_of(known, asked), body = body, limit = entry.max_reply,
-    }, function(handle, head)
-      if head.status < 200 or head.status > 299 then return nil, refusal(handle, head, secrets) end
-      if not asked.stream or is_json(head) then return whole(loop, handle, secrets, dialect) end
-      return streamed(loop, handle, secrets, dialect, asked.tell or nothing, asked)
-    end)
-    local wrong = failed and request_text.failure(failed, entry) or judged(answer, settings, dialect, secrets)
-    local usage = answer and usage_of(answer, entry.price)
-    if not wrong then return answer.text, usage end
-    wrong.usage = wrong.usage or wrong.unsent and NOTHING or usage
-    if answer and answer.ending ~= "refused" then with_partial(wrong, answer.text) end
-    error(wrong, 0)
-  end
+  local dialect = dialects[entry.kind]
+  local model = { entry = entry, settings = entry.model, dialect = dialect, loop = loop, folder = folder, write = question.writer(entry, dialect) }
+  return function(asked) return ask(model, asked) end
 end
 
 -- What it may cost -------------------------------------------------------------------------
@@ -329,7 +289,7 @@ function M.terms(entry, agent_id)
   local settings, dialect = entry.model, dialects[entry.kind]
   local fields = json.encode(wire.add(value.object {}, settings.fields)) or ""
   local price = entry.price or {}
-  return wire.object("output", dialect.max_tokens(settings) or MOST_OUTPUT, "overhead", REQUEST_TOKENS + #fields + #(system_of(settings, agent_id) or ""),
+  return wire.object("output", dialect.max_tokens(settings) or MOST_OUTPUT, "overhead", REQUEST_TOKENS + #fields + #(question.system(settings, agent_id) or ""),
     "per_message", MESSAGE_TOKENS, "memory", entry.memory, "input_price", price.input, "output_price", price.output)
 end
 

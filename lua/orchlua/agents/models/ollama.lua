@@ -33,16 +33,19 @@ end
 
 local ENDINGS = { length = "length" }
 
-local function finish(answer, body)
-  answer.usage = wire.usage(wire.count_at(body, "prompt_eval_count") or 0, wire.count_at(body, "eval_count"))
-  answer.ending = ENDINGS[wire.text_at(body, "done_reason")] or "stop"
+local function finish(answer, reason, input, output)
+  answer.usage = wire.usage(wire.count(input) or 0, wire.count(output))
+  answer.ending = ENDINGS[reason] or "stop"
 end
 
---- A whole answer.
+--- Where in a whole answer lies what `answer` takes.
+M.paths = { "error", "message/content", "done_reason", "prompt_eval_count", "eval_count" }
+
+--- A whole answer, of what lies at the paths.
 ---@return orchlua.Answer
-function M.answer(body)
-  local answer = { text = wire.text_at(body, "message", "content"), problem = wire.at(body, "error") and body or nil }
-  if answer.text then finish(answer, body) end
+function M.answer(problem, content, ...)
+  local answer = { text = wire.text(content), problem = wire.at(problem) }
+  if answer.text then finish(answer, ...) end
   return answer
 end
 
@@ -55,7 +58,7 @@ function M.piece(answer, line)
     answer.problem = line
     return nil
   end
-  if wire.at(line, "done") == true then finish(answer, line) end
+  if wire.at(line, "done") == true then finish(answer, line.done_reason, line.prompt_eval_count, line.eval_count) end
   return wire.text_at(line, "message", "content")
 end
 

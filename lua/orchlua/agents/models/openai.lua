@@ -5,6 +5,8 @@
 local json_schema = require "orchlua.agents.schema"
 local wire = require "orchlua.agents.models.wire"
 
+local count_at, text_at = wire.count_at, wire.text_at
+
 local M = { base_url = "https://api.openai.com/v1", api_key_env = "OPENAI_API_KEY", path = "/chat/completions", streams_as = "events" }
 
 -- OpenAI's own models want the newer name; other servers know the older one.
@@ -15,7 +17,7 @@ end
 --- The most tokens an answer may have, as the configuration says it; nil when it does not. The newer name is
 --- sent instead of the other.
 function M.max_tokens(settings)
-  return wire.count_at(settings.fields.max_completion_tokens) or settings.max_tokens
+  return wire.count(settings.fields.max_completion_tokens) or settings.max_tokens
 end
 
 function M.headers(key)
@@ -43,31 +45,34 @@ end
 
 local ENDINGS = { length = "length", content_filter = "refused", tool_calls = "tool", function_call = "tool" }
 
-local function usage_of(answer)
-  local usage = wire.at(answer, "usage")
-  return wire.usage(wire.count_at(usage, "prompt_tokens"), wire.count_at(usage, "completion_tokens"))
-end
-
--- The texts of a list of parts, `[{type: "text", text: …}]`, as one; nil when there are none.
-local function parts_text(message)
+-- The texts of a list of parts, `[{type: "text", text: …}]`, as one; nil when there are none. It lies in a field, or is `v`.
+local function parts_text(v, field)
   local texts = {}
-  for _, part in ipairs(wire.list_at(message, "content")) do
-    if wire.text_at(part, "type") == "text" then texts[#texts + 1] = wire.text_at(part, "text") end
+  for _, part in ipairs(wire.list_at(v, field)) do
+    if text_at(part, "type") == "text" then texts[#texts + 1] = text_at(part, "text") end
   end
   return texts[1] and table.concat(texts)
 end
 
---- A whole answer.
+--- Where in a whole answer lies what `answer` takes.
+M.paths = {
+  "error", "choices/1/message/content", "choices/1/message/refusal", "choices/1/finish_reason", "usage/prompt_tokens", "usage/completion_tokens",
+}
+
+--- A whole answer, of what lies at the paths.
 ---@return orchlua.Answer
-function M.answer(body)
-  local choice = wire.list_at(body, "choices")[1]
-  local message = wire.at(choice, "message")
-  local refusal = wire.text_at(message, "refusal")
-  local text = wire.text_at(message, "content") or parts_text(message) or refusal
+function M.answer(problem, content, refusal, finish, input, output)
+  refusal = wire.text(refusal)
+  local text = wire.text(content) or parts_text(content) or refusal
   return {
-    text = text, usage = usage_of(body), problem = wire.at(body, "error") and body or nil,
-    ending = refusal and "refused" or ENDINGS[wire.text_at(choice, "finish_reason")] or text and "stop",
+    text = text, usage = wire.usage(wire.count(input), wire.count(output)), problem = wire.at(problem),
+    ending = refusal and "refused" or ENDINGS[finish] or text and "stop",
   }
+end
+
+local function usage_of(event)
+  local usage = wire.at(event, "usage")
+  return wire.usage(count_at(usage, "prompt_tokens"), count_at(usage, "completion_tokens"))
 end
 
 --- One event of a stream: the piece of text that it brings; what else it says goes into `answer`.
@@ -75,16 +80,16 @@ end
 ---@param event any
 ---@return string? piece
 function M.piece(answer, event)
-  if wire.at(event, "error") or wire.text_at(event, "object") == "error" then
+  if wire.at(event, "error") or text_at(event, "object") == "error" then
     answer.problem = event
     return nil
   end
   answer.usage = usage_of(event) or answer.usage
   local choice = wire.list_at(event, "choices")[1]
-  local finish, refusal = wire.text_at(choice, "finish_reason"), wire.text_at(choice, "delta", "refusal")
+  local finish, refusal = text_at(choice, "finish_reason"), text_at(choice, "delta", "refusal")
   if finish then answer.ending = answer.ending or ENDINGS[finish] or "stop" end
   if refusal then answer.ending = "refused" end
-  return wire.text_at(choice, "delta", "content") or parts_text(wire.at(choice, "delta")) or refusal
+  return text_at(choice, "delta", "content") or parts_text(wire.at(choice, "delta"), "content") or refusal
 end
 
 --- The data that ends a stream.

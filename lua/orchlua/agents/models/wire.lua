@@ -6,7 +6,7 @@ local core = require "orchlua.core"
 
 local value = core.value
 local Array, Object, null = value.Array, value.Object, value.null
-local getmetatable, setmetatable, type = getmetatable, setmetatable, type
+local getmetatable, setmetatable, tointeger, type = getmetatable, setmetatable, math.tointeger, type
 
 local M = {}
 
@@ -62,13 +62,18 @@ local function at(v, first, second)
 end
 M.at = at
 
---- As `at`, when it is a text.
-function M.text_at(v, first, second)
-  local found = at(v, first, second)
-  return type(found) == "string" and found or nil
+--- What is a text; else nil.
+local function text(v)
+  if type(v) == "string" then return v end
 end
+M.text = text
 
---- What lies in a field, when it is a list, to be read as Lua's lists are; else an empty one.
+--- As `at`, when it is a text.
+function M.text_at(v, first, second) return text(at(v, first, second)) end
+
+--- As `at`, when it is a list, to be read as Lua's lists are; else an empty one.
+---@param v any
+---@param field? string
 function M.list_at(v, field)
   local found = at(v, field)
   return getmetatable(found) == Array and found or {}
@@ -77,11 +82,14 @@ end
 -- More tokens than this are none: sums of what servers say must not overflow.
 local MOST_TOKENS = 1e12
 
---- As `at`, when it is a number of tokens.
-function M.count_at(v, first, second)
-  local found = at(v, first, second)
-  return type(found) == "number" and found >= 0 and found <= MOST_TOKENS and math.tointeger(found) or nil
+--- What is a number of tokens; else nil.
+local function count(v)
+  return type(v) == "number" and v >= 0 and v <= MOST_TOKENS and tointeger(v) or nil
 end
+M.count = count
+
+--- As `at`, when it is a number of tokens.
+function M.count_at(v, first, second) return count(at(v, first, second)) end
 
 --- Tokens in and out; nil when the server does not say both.
 ---@param input? integer
