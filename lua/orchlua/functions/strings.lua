@@ -16,6 +16,8 @@ local M = {}
 
 -- Cutting ----------------------------------------------------------------------
 
+local SHORT = 1000
+
 local function length_of(s)
   return utf8.len(s) or #s
 end
@@ -24,7 +26,8 @@ end
 ---@param s string
 ---@return integer
 function M.length(run, s)
-  cost.copied(run, #s)
+  -- Most are short, and asked for often.
+  if #s > SHORT then cost.copied(run, #s) end
   return length_of(s)
 end
 
