@@ -92,7 +92,7 @@ static int object(lua_State *L) { return mark(L, &object_key); }
 
 /* Work on large values is charged to whoever counts it (a run): a turn for so many elements, or bytes of
  * strings in place of an element. Less work is not worth the call. */
-enum { ELEMENTS_A_TURN = 4, BYTES_AN_ELEMENT = 64, LEAST_CHARGED = 64 };
+enum { ELEMENTS_A_TURN = 4, BYTES_AN_ELEMENT = 256, LEAST_CHARGED = 64 };
 
 /* Calls `counter:charge(turns)`, where there is a counter at that index; what it raises passes through. */
 static void charge(lua_State *L, int counter, lua_Integer elements)
@@ -104,10 +104,10 @@ static void charge(lua_State *L, int counter, lua_Integer elements)
   lua_call(L, 2, 0);
 }
 
-/* What the value at the top of the stack weighs, as an element. */
-static lua_Integer weight(lua_State *L)
+/* What the value of a type at the top of the stack weighs, as an element. */
+static lua_Integer weight(lua_State *L, int type)
 {
-  return 1 + (lua_type(L, -1) == LUA_TSTRING ? (lua_Integer)(lua_rawlen(L, -1) / BYTES_AN_ELEMENT) : 0);
+  return type == LUA_TSTRING ? 1 + (lua_Integer)(lua_rawlen(L, -1) / BYTES_AN_ELEMENT) : 1;
 }
 
 /* Copying ----------------------------------------------------------------------- */
@@ -152,8 +152,9 @@ static bool copy_table(lua_State *L, int index, struct copying *copying, int dep
   remember(L, copying->memo, index, copied);
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
-    copying->elements += weight(L);
-    if (lua_type(L, -1) == LUA_TTABLE && !copy_nested(L, copying, depth)) return false;
+    int type = lua_type(L, -1);
+    copying->elements += weight(L, type);
+    if (type == LUA_TTABLE && !copy_nested(L, copying, depth)) return false;
     lua_pushvalue(L, -2);
     lua_insert(L, -2);
     lua_rawset(L, copied);
@@ -161,17 +162,17 @@ static bool copy_table(lua_State *L, int index, struct copying *copying, int dep
   return true;
 }
 
-/* Whether the table at `index` holds no table; then `*elements` is what its elements weigh. */
+/* Whether the table at `index` holds no table; then `*elements`, where it is wanted, is what its elements weigh. */
 static bool is_flat(lua_State *L, int index, lua_Integer *elements)
 {
-  *elements = 0;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
-    if (lua_type(L, -1) == LUA_TTABLE) {
+    int type = lua_type(L, -1);
+    if (type == LUA_TTABLE) {
       lua_pop(L, 2);
       return false;
     }
-    *elements += weight(L);
+    if (elements != NULL) *elements += weight(L, type);
     lua_pop(L, 1);
   }
   return true;
@@ -205,7 +206,7 @@ static int copy(lua_State *L)
     return 1;
   }
   struct copying copying = { .memo = MEMO };
-  if (is_flat(L, COPIED, &copying.elements)) {
+  if (is_flat(L, COPIED, lua_isnil(L, COPY_COUNTER) ? NULL : &copying.elements)) {
     if (lua_toboolean(L, FRESH)) lua_pushvalue(L, COPIED);
     else copy_flat(L, COPIED);
     charge(L, COPY_COUNTER, copying.elements);
@@ -235,7 +236,7 @@ static bool equal_values(lua_State *L, int a, int b, int depth, struct comparing
 static bool equal_top(lua_State *L, int depth, struct comparing *comparing)
 {
   int top = lua_gettop(L);
-  comparing->elements += weight(L);
+  comparing->elements += weight(L, lua_type(L, -1));
   bool same = equal_values(L, top - 1, top, depth, comparing);
   lua_settop(L, top - 2);
   return same;

@@ -16,6 +16,8 @@ local M = {}
 
 -- Cutting ----------------------------------------------------------------------
 
+local SHORT = 1000
+
 local function length_of(s)
   return utf8.len(s) or #s
 end
@@ -24,7 +26,8 @@ end
 ---@param s string
 ---@return integer
 function M.length(run, s)
-  cost.copied(run, #s)
+  -- Most are short, and asked for often.
+  if #s > SHORT then cost.searched(run, #s) end
   return length_of(s)
 end
 
@@ -52,7 +55,7 @@ end
 --- The part of a string or an array from `first` to before `past`.
 function M.slice(run, name, of, first, past)
   if type(of) == "string" then
-    cost.copied(run, #of)
+    cost.searched(run, #of)
     return slice_string(name, of, first, past)
   end
   if value.kind(of) ~= "array" then check.wrong(name, "an array or a string", of) end
@@ -90,7 +93,7 @@ local AT_ONCE = 1024
 
 local function parts(run, name, s, separator)
   local list, count, from = {}, 0, 1
-  cost.copied(run, #s)
+  cost.searched(run, #s)
   while true do
     local first, last = find(s, separator, from, true)
     count = count + 1
@@ -139,7 +142,7 @@ end
 
 --- `s` with `new` for the first `old`.
 function M.replace_first(run, name, s, old, new)
-  cost.copied(run, #s + #new)
+  cost.searched(run, #s + #new)
   local first, last = find(s, old, 1, true)
   if not first then return s end
   check.bytes_limit(name, #s + #new)
@@ -149,7 +152,7 @@ end
 --- `s` with `new` for every `old`.
 function M.replace_all(run, name, s, old, new)
   if old == "" then return interleaved(run, name, s, new) end
-  cost.copied(run, #s)
+  cost.searched(run, #s)
   local pieces, count, from, size = {}, 0, 1, #s
   while true do
     local first, last = find(s, old, from, true)
@@ -247,7 +250,7 @@ end
 --- Where a text first occurs, or nil.
 ---@return integer? byte
 function M.position(run, s, text)
-  cost.copied(run, #s)
+  cost.searched(run, #s)
   return (find(s, text))
 end
 

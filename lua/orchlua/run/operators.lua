@@ -59,7 +59,7 @@ end
 local function joined(a, b, run)
   if #a + #b > LONGEST_LIST then errors.raise("limit", "an array of more than 10 million elements") end
   if #a + #b > LARGE_LIST then run:made_large() end
-  cost.moved(run, #a + #b)
+  cost.collected(run, #a + #b)
   local result = table.move(a, 1, #a, 1, {})
   return value.array(table.move(b, 1, #b, #a + 1, result))
 end
@@ -167,7 +167,7 @@ function M.index(object, key, run)
     found = object[position(key)]
   elseif of == "string" and math_type(key) then
     local at = position(key)
-    cost.copied(run, #object)
+    cost.searched(run, #object)
     local start = utf8.offset(object, at)
     found = start and start <= #object and object:sub(start, utf8.offset(object, 2, start) - 1) or nil
   elseif of == "string" then
@@ -216,7 +216,7 @@ function M.contains(a, b, run)
   end
   if of == "object" then return b[key_text(a)] ~= nil end
   if of == "string" and type(a) == "string" then
-    cost.copied(run, #b)
+    cost.searched(run, #b)
     return value.find(b, a) ~= nil
   end
   wrong(b)
@@ -228,7 +228,7 @@ end
 function M.items(list, pairs_wanted, run)
   local of = kind(list)
   if of == "array" then
-    cost.moved(run, #list)
+    cost.collected(run, #list)
     local items = table.move(list, 1, #list, 1, { count = #list })
     if pairs_wanted then
       items.keys = {}
@@ -237,7 +237,7 @@ function M.items(list, pairs_wanted, run)
     return items
   end
   if of ~= "object" then wrong(list) end
-  cost.moved(run, #list)
+  cost.collected(run, #list)
   local keys = table.move(list, 1, #list, 1, { count = #list })
   if not pairs_wanted then return keys end
   run:charge(#list // FEW)
