@@ -97,7 +97,8 @@ struct request {
   size_t limit, received;
   int status;
   enum want want;
-  bool has_head;
+  bool in_head;  /* a status line has come, and not the end of its block */
+  bool has_head; /* the answer's own */
   bool is_over;  /* the whole answer has come, or a fault */
   bool is_whole; /* all of the body is wanted at once: no pausing */
   bool paused;

@@ -15,6 +15,7 @@
 #   /trailer         a trailer after the body
 #   /redirect/N      to /redirect/N-1, and in the end to /echo
 #   /cut             less than it announces
+#   /reset[/TEXT]    a reset of the connection, behind an answer if it is /whole or /open, without a length
 #   /garbage         bytes that are no HTTP
 #   /silence         no answer
 #   /headers         a head that never ends
@@ -23,7 +24,7 @@
 use strict;
 use warnings;
 use IO::Socket::INET;
-use Socket 'MSG_PEEK';
+use Socket qw(MSG_PEEK SOL_SOCKET SO_LINGER);
 
 $SIG{CHLD} = 'IGNORE';
 my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1024, ReuseAddr => 1) or die "listen: $!";
@@ -77,6 +78,13 @@ my @answers = (
   [qr{^/trailer$}, sub { chunked('Trailer: X-Late'); chunk('ok'); print $client "0\r\nX-Late: 1\r\n\r\n" }],
   [qr{^/redirect/(\d+)$}, sub { whole(302, 'elsewhere', 'Location: ' . ($1 > 0 ? '/redirect/' . ($1 - 1) : '/echo'), 'X-Hop: 1') }],
   [qr{^/cut$}, sub { head(200, 'Content-Length: 100'); print $client 'only this'; 0 }],
+  [qr{^/reset(/\w+)?$}, sub {
+    my $kind = $1 // '';
+    whole(200, 'whole', 'Connection: close') if $kind eq '/whole';
+    if ($kind eq '/open') { head(200); print $client 'begun' }
+    setsockopt $client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
+    0;
+  }],
   [qr{^/garbage$}, sub { print $client "\x00\x01 no HTTP at all\r\n\r\n"; 0 }],
   [qr{^/silence$}, sub { 0 }],
   [qr{^/headers$}, sub { print $client "HTTP/1.1 200 OK\r\n"; 1 while print $client 'X-More: ', 'x' x 1000, "\r\n"; 0 }],
