@@ -53,8 +53,8 @@ static const char *set_carrier(struct web *web, struct template *template)
 
 static void free_template(struct template *template)
 {
-  if (template->server != NULL) orchlua_unset_plain(template);
-  else orchlua_unset_url(template);
+  orchlua_unset_plain(template);
+  orchlua_unset_url(template);
   free(template->texts);
   free(template);
 }

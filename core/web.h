@@ -167,7 +167,7 @@ bool orchlua_set_plain(struct plain *plain, struct template *template);
 void orchlua_unset_plain(struct template *template);
 
 /* Starts a request, ends it, lets it go on. */
-void orchlua_plain_start(struct plain *plain, struct request *request);
+void orchlua_plain_start(struct request *request);
 void orchlua_plain_stop(struct request *request);
 void orchlua_plain_go_on(struct request *request);
 
