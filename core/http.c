@@ -133,8 +133,8 @@ bool orchlua_request_piece(struct request *request, struct bytes piece)
 void orchlua_request_over(struct request *request)
 {
   request->is_over = true;
-  if (request->fault == NO_FAULT) take_head(request);
-  if (request->fault == NO_FAULT && !request->has_head) break_off(request, "there is no answer of HTTP");
+  if (request->fault == NO_FAULT && !request->in_head && request->status >= 200) take_head(request);
+  if (request->fault == NO_FAULT && !request->has_head) break_off(request, "the server closed the connection before the answer was whole");
   orchlua_web_end(request);
   wake(request, WANT_WHOLE);
 }

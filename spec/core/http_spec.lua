@@ -422,6 +422,14 @@ for way, number in pairs(WAYS) do describe("HTTP " .. way, function()
       end)
     end)
 
+    it("inside the head is one", function()
+      for _, text in ipairs { "HTTP/1.1 200 OK\r\nX-A: 1\r\n", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-A" } do
+        local body, problem = once(origins.saying(text) .. "/end")
+        assert.is_nil(body)
+        assert.matches("^127%.0%.0%.1:%d+: the server closed the connection before the answer was whole$", problem.message)
+      end
+    end)
+
     it("inside the body comes after what was sent", function()
       run(function(loop)
         local handle <close> = loop:request(options_of "/cut")

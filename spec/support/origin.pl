@@ -10,7 +10,7 @@
 #   /leave           an answer, then the end of the connection without a word
 #   /first           an answer on a new connection; on a used one the end of it
 #   /early           an answer before the body has been read
-#   /say/HEX         these bytes; "-" is a short pause
+#   /say/HEX[/end]   these bytes; "-" is a short pause; then the end of the connection
 #   /interim         two interim answers first, and headers that come twice
 #   /trailer         a trailer after the body
 #   /redirect/N      to /redirect/N-1, and in the end to /echo
@@ -67,9 +67,10 @@ my @answers = (
   [qr{^/leave$}, sub { whole(200, 'left'); 0 }],
   [qr{^/first$}, sub { $requests > 1 ? 0 : whole(200, 'first') }],
   [qr{^/early$}, sub { 1 }],
-  [qr{^/say/([0-9a-f-]+)$}, sub {
+  [qr{^/say/([0-9a-f-]+)(/end)?$}, sub {
+    my $goes_on = !$2;
     for (split /-/, $1) { print $client pack 'H*', $_; pause(0.02) }
-    1;
+    $goes_on;
   }],
   [qr{^/interim$}, sub {
     print $client "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\nHTTP/1.1 103 Hints\r\nLink: early\r\n\r\n";
