@@ -58,7 +58,6 @@ struct connection {
   uv_tcp_t tcp;
   uv_connect_t connect;
   uv_write_t write;
-  struct plain *plain;
   struct server *server;
   struct request *request; /* what it is used for, NULL while idle */
   struct answer answer;
@@ -239,7 +238,7 @@ static void free_connection(uv_handle_t *handle)
 /* Takes a connection out of the idle ones. */
 static void take_from_idle(struct connection *connection)
 {
-  struct plain *plain = connection->plain;
+  struct plain *plain = connection->server->plain;
   LIST_REMOVE(connection, entry);
   TAILQ_REMOVE(&plain->idle, connection, queue);
   plain->idle_count--;
@@ -305,7 +304,7 @@ static void on_clock(uv_timer_t *clock)
 /* The answer is whole: the connection is kept for another request, when it can be. */
 static void finish(struct connection *connection, bool is_clean)
 {
-  struct plain *plain = connection->plain;
+  struct plain *plain = connection->server->plain;
   struct request *request = connection->request;
   if (!is_clean || !connection->answer.keeps || connection->is_writing) {
     give_up(connection);
@@ -405,7 +404,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
 {
   (void)suggested;
   struct connection *connection = handle->data;
-  *room = uv_buf_init(connection->plain->room, ROOM);
+  *room = uv_buf_init(connection->server->plain->room, ROOM);
 }
 
 /* What is sent ----------------------------------------------------------------------- */
@@ -491,7 +490,6 @@ static struct connection *new_connection(struct server *server, struct request *
   if (connection == NULL) return NULL;
   uv_tcp_init(server->plain->uv, &connection->tcp);
   connection->tcp.data = connection->connect.data = connection;
-  connection->plain = server->plain;
   connection->server = server;
   connection->request = request;
   connection->address = address;
@@ -503,13 +501,12 @@ static struct connection *new_connection(struct server *server, struct request *
 /* Idle connections make room where too many files are open. */
 static int connect_to(struct connection *connection, const struct sockaddr *address)
 {
-  struct connection *idle;
-  int status = uv_tcp_connect(&connection->connect, &connection->tcp, address, on_connect);
-  while (status == UV_EMFILE && (idle = TAILQ_FIRST(&connection->plain->idle)) != NULL) {
+  for (;;) {
+    int status = uv_tcp_connect(&connection->connect, &connection->tcp, address, on_connect);
+    struct connection *idle = TAILQ_FIRST(&connection->server->plain->idle);
+    if (status != UV_EMFILE || idle == NULL) return status;
     close_connection(idle);
-    status = uv_tcp_connect(&connection->connect, &connection->tcp, address, on_connect);
   }
-  return status;
 }
 
 /* Opens a connection for a request, to one of the server's addresses. Each has its part of the time that is allowed. */
