@@ -175,7 +175,7 @@ static enum answer_event take_header(struct answer *answer, struct bytes line)
   if (is_blank(line.data[0])) return answer->frames ? broken(answer, "a header that the end of the answer depends on has a second line") : ANSWER_LINE;
   answer->frames = false;
   const char *colon = memchr(line.data, ':', line.size);
-  if (colon == NULL) return ANSWER_LINE;
+  if (colon == NULL) return broken(answer, "a line of the answer's head is no header");
   struct bytes name = trimmed((struct bytes){ line.data, (size_t)(colon - line.data) });
   struct bytes text = trimmed((struct bytes){ colon + 1, line.size - (size_t)(colon + 1 - line.data) });
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

@@ -41,7 +41,7 @@ struct answer {
   const char *problem;
 };
 
-/* Begins an answer. */
+/* Begins an answer; `answer` is all zero, or was freed. */
 void orchlua_answer_begin(struct answer *answer, bool to_head);
 
 /* Reads on: takes bytes from the front of `given`; a line or a piece is left in `found`, to be used before the next call. */

@@ -114,6 +114,7 @@ describe("an answer of HTTP/1.1", function()
     for _, text in ipairs { "hello\r\n", "HTTP/2 200\r\n", "HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1  200 OK\r\n", "ICY 200 OK and more\r\n", "\r\n" } do
       assert.equal(none, problem_of(text))
     end
+    assert.equal("a line of the answer's head is no header", problem_of(OK .. "Content-Length 5\r\n"))
     assert.equal("the length of the answer is no number", problem_of(OK .. "Content-Length: -5\r\n"))
     assert.equal("the length of the answer is no number", problem_of(OK .. "Content-Length: 99999999999999999999\r\n"))
     assert.equal("the length of the answer is no number", problem_of(OK .. "Content-Length:\r\n"))
