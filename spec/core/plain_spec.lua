@@ -168,6 +168,30 @@ describe("a request straight to a server", function()
     end)
   end)
 
+  it("can be given up at any moment, whatever the server does", function()
+    local paths = { "/body/5", "/body/3000000", "/slow/0.01", "/pieces/5/0.002", "/cut", "/leave", "/first", "/reset", "/reset/open", "/early", "/silence", "/endless" }
+    local large = ("x"):rep(3000000)
+    run(function(loop)
+      local function give_up(handle)
+        sleep(loop, math.random() * 0.03)
+        handle:close()
+      end
+      local works = {}
+      for i = 1, 120 do
+        works[i] = function()
+          sleep(loop, math.random() * 0.3)
+          local handle = assert(loop:request { url = origin.url .. paths[i % #paths + 1], body = i % 5 == 0 and large or nil })
+          loop:resume(coroutine.create(function() give_up(handle) end))
+          if handle:head() and i % 2 == 0 then handle:read() end
+          handle:body()
+        end
+      end
+      turning.all(loop, works)
+      sleep(loop, 0.05)
+      assert.equal("xxxxx", ask(loop, "/body/5"))
+    end)
+  end)
+
   it("keeps the loop alive no longer than it lasts", function()
     local core = require "orchlua.core"
     local loop <close> = core.loop.new()
