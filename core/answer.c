@@ -88,12 +88,20 @@ static enum answer_event read_line(struct answer *answer, struct bytes *given, s
   return feed != NULL ? ANSWER_LINE : ANSWER_MORE;
 }
 
+/* A zero byte, or a CR that is no part of a line's end, would mean something else to whoever reads the line next (2.2). */
+static bool is_sound(struct bytes line)
+{
+  const char *end = memchr(line.data, '\r', line.size);
+  return memchr(line.data, '\0', line.size) == NULL && (end == NULL || end + 2 == line.data + line.size);
+}
+
 /* Takes a line of a head or a trailer. */
 static enum answer_event read_head_line(struct answer *answer, struct bytes *given, struct bytes *line)
 {
   enum answer_event event = read_line(answer, given, line, LINES - answer->lines);
-  if (event == ANSWER_LINE) answer->lines += line->size;
-  return event;
+  if (event != ANSWER_LINE) return event;
+  answer->lines += line->size;
+  return is_sound(*line) ? ANSWER_LINE : broken(answer, "a header of the answer has a zero byte or a lone CR in it");
 }
 
 static bool is_empty(struct bytes line) { return line.data[0] == '\n' || (line.size == 2 && line.data[0] == '\r'); }
@@ -116,17 +124,24 @@ static enum answer_event take_status(struct answer *answer, struct bytes line)
   answer->status = orchlua_answer_status(line);
   if (answer->status == 0 || memcmp(line.data, "HTTP/1.", 7) != 0) return broken(answer, "what came is no answer of HTTP/1.1");
   if (answer->status == 101) return broken(answer, "the server changes to a protocol that nobody asked for");
-  answer->keeps = line.data[7] != '0';
-  answer->is_chunked = answer->has_length = false;
+  answer->is_old = line.data[7] == '0';
+  answer->keeps = !answer->is_old;
+  answer->closes = answer->frames = answer->is_chunked = answer->has_length = false;
   answer->left = 0;
   answer->place = AT_HEADER;
   return ANSWER_LINE;
+}
+
+static bool has_no_body(const struct answer *answer)
+{
+  return answer->to_head || answer->status < 200 || answer->status == 204 || answer->status == 304;
 }
 
 /* Content-Length (6.2): several are fine when they say the same. */
 static enum answer_event take_length(struct answer *answer, struct bytes text)
 {
   uint64_t length;
+  if (has_no_body(answer)) return ANSWER_LINE;
   if (!read_number(text, 10, &length)) return broken(answer, "the length of the answer is no number");
   if (answer->has_length && answer->left != length) return broken(answer, "the answer has two lengths");
   answer->has_length = true;
@@ -137,37 +152,50 @@ static enum answer_event take_length(struct answer *answer, struct bytes text)
 /* Transfer-Encoding (6.1). We ask for none, so that a server may send chunks and nothing else. */
 static enum answer_event take_coding(struct answer *answer, struct bytes text)
 {
-  if (is_word(text, "identity")) return ANSWER_LINE;
+  if (has_no_body(answer) || is_word(text, "identity")) return ANSWER_LINE;
   if (!is_word(text, "chunked")) return broken(answer, "the answer's Transfer-Encoding is not known");
   answer->is_chunked = true;
   return ANSWER_LINE;
 }
 
-static enum answer_event take_header(struct answer *answer, struct bytes line)
+/* Connection (9.3). */
+static enum answer_event take_connection(struct answer *answer, struct bytes text)
 {
-  const char *colon = memchr(line.data, ':', line.size);
-  if (colon == NULL) return ANSWER_LINE;
-  struct bytes name = trimmed((struct bytes){ line.data, (size_t)(colon - line.data) });
-  struct bytes text = trimmed((struct bytes){ colon + 1, line.size - (size_t)(colon + 1 - line.data) });
-  if (is_word(name, "content-length")) return take_length(answer, text);
-  if (is_word(name, "transfer-encoding")) return take_coding(answer, text);
-  if (!is_word(name, "connection")) return ANSWER_LINE;
   if (has_word(text, "keep-alive")) answer->keeps = true;
-  if (has_word(text, "close")) answer->keeps = false;
+  if (has_word(text, "close")) answer->closes = true;
   return ANSWER_LINE;
 }
 
-static bool has_no_body(const struct answer *answer) { return answer->to_head || answer->status == 204 || answer->status == 304; }
+/* A line that begins with a blank is more of the header before (5.2). Nobody does that with those which are understood here. */
+static enum answer_event take_header(struct answer *answer, struct bytes line)
+{
+  static const struct { const char *name; enum answer_event (*take)(struct answer *, struct bytes); } known[] = {
+    { "content-length", take_length }, { "transfer-encoding", take_coding }, { "connection", take_connection }
+  };
+  if (is_blank(line.data[0])) return answer->frames ? broken(answer, "a header that the end of the answer depends on has a second line") : ANSWER_LINE;
+  answer->frames = false;
+  const char *colon = memchr(line.data, ':', line.size);
+  if (colon == NULL) return broken(answer, "a line of the answer's head is no header");
+  struct bytes name = trimmed((struct bytes){ line.data, (size_t)(colon - line.data) });
+  struct bytes text = trimmed((struct bytes){ colon + 1, line.size - (size_t)(colon + 1 - line.data) });
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (!is_word(name, known[i].name)) continue;
+    answer->frames = true;
+    return known[i].take(answer, text);
+  }
+  return ANSWER_LINE;
+}
 
 /* The head is whole: how the end of the body is found (6.3). */
 static void end_head(struct answer *answer)
 {
+  if (answer->closes) answer->keeps = false;
   if (answer->status < 200) {
     answer->place = AT_STATUS; /* an interim one; the answer is still to come */
   } else if (has_no_body(answer)) {
     answer->place = AT_END;
   } else if (answer->is_chunked) {
-    if (answer->has_length) answer->keeps = false;
+    if (answer->has_length || answer->is_old) answer->keeps = false; /* who sends that may have meant something else (6.1) */
     answer->place = AT_CHUNK_SIZE;
   } else if (answer->has_length) {
     answer->place = answer->left > 0 ? IN_BODY : AT_END;
@@ -278,9 +306,7 @@ enum answer_event orchlua_answer_close(struct answer *answer)
 
 void orchlua_answer_begin(struct answer *answer, bool to_head)
 {
-  struct buffer line = answer->line;
-  line.size = 0;
-  *answer = (struct answer){ .to_head = to_head, .line = line };
+  *answer = (struct answer){ .to_head = to_head };
 }
 
 void orchlua_answer_free(struct answer *answer) { orchlua_release(&answer->line); }

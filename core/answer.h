@@ -27,7 +27,10 @@ struct answer {
     AT_STATUS, AT_HEADER, AT_CHUNK_SIZE, IN_CHUNK, BEHIND_CHUNK, AT_TRAILER, IN_BODY, IN_OPEN_BODY, AT_END
   } place;
   bool to_head;   /* of a request for a head: without a body, whatever it says */
+  bool is_old;    /* of HTTP/1.0 */
   bool keeps;     /* its connection can be used for the next request */
+  bool closes;    /* it says that it cannot */
+  bool frames;    /* the header before says how the end of the body is found, or what becomes of the connection */
   bool is_chunked;
   bool has_length;
   bool line_is_done; /* the one in `line` was handed out */
@@ -38,7 +41,7 @@ struct answer {
   const char *problem;
 };
 
-/* Begins an answer; `answer` is all zero, or one that has ended. */
+/* Begins an answer; `answer` is all zero, or was freed. */
 void orchlua_answer_begin(struct answer *answer, bool to_head);
 
 /* Reads on: takes bytes from the front of `given`; a line or a piece is left in `found`, to be used before the next call. */
@@ -47,6 +50,7 @@ enum answer_event orchlua_answer_read(struct answer *answer, struct bytes *given
 /* The server has closed the connection: what that means for the answer, ANSWER_END or ANSWER_BROKEN. */
 enum answer_event orchlua_answer_close(struct answer *answer);
 
+/* Frees what an answer has; it can be begun again. */
 void orchlua_answer_free(struct answer *answer);
 
 /* The status of a status line, 100 to 999; 0 when it is none of HTTP. */

@@ -135,6 +135,7 @@ static bool new_easy(struct easy *easy, struct template *template)
   *easy = (struct easy){ orchlua_curl()->easy_init(), template, calloc(1, sizeof *easy->trouble) };
   if (easy->curl == NULL || easy->trouble == NULL || set_options(easy->curl, template) != CURLE_OK) {
     clean_up(*easy);
+    *easy = (struct easy){ 0 };
     return false;
   }
   orchlua_curl()->easy_setopt(easy->curl, CURLOPT_ERRORBUFFER, easy->trouble->detail);

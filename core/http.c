@@ -74,26 +74,40 @@ static bool is_followed(const struct request *request)
 
 static bool is_end_of_head(struct bytes line) { return line.size > 0 && (line.data[0] == '\r' || line.data[0] == '\n'); }
 
-/* A line that begins with a blank belongs to the one before (RFC 9112, section 5.2). */
-static void unfold(struct buffer *head, struct bytes line)
+static bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
+
+/* Keeps a header. A line that begins with a blank belongs to the one before, and to nothing where there is none
+ * (RFC 9112, sections 2.2 and 5.2). */
+static bool keep_header(struct request *request, struct bytes line)
 {
-  if (line.size == 0 || (line.data[0] != ' ' && line.data[0] != '\t')) return;
-  while (head->size > 0 && strchr("\r\n", head->data[head->size - 1]) != NULL) head->size--;
+  struct buffer *head = &request->head;
+  if (line.size > 0 && is_blank(line.data[0])) {
+    if (head->size == 0) return true;
+    while (head->size > 0 && strchr("\r\n", head->data[head->size - 1]) != NULL) head->size--;
+  }
+  if (head->size + line.size > HEAD_LIMIT) return break_off(request, "the headers of the answer are too large");
+  return append(request, head, line);
+}
+
+static void begin_head(struct request *request, struct bytes line)
+{
+  request->in_head = true;
+  request->head.size = 0;
+  request->status = orchlua_answer_status(line);
+}
+
+static void end_head(struct request *request)
+{
+  request->in_head = false;
+  if (request->status >= 200 && !is_followed(request)) take_head(request);
 }
 
 bool orchlua_request_line(struct request *request, struct bytes line)
 {
   if (request->has_head) return true; /* a trailer */
-  if (line.size > 5 && memcmp(line.data, "HTTP/", 5) == 0) {
-    request->head.size = 0;
-    request->status = orchlua_answer_status(line);
-  } else if (is_end_of_head(line)) {
-    if (request->status >= 200 && !is_followed(request)) take_head(request);
-  } else {
-    unfold(&request->head, line);
-    if (request->head.size + line.size > HEAD_LIMIT) return break_off(request, "the headers of the answer are too large");
-    return append(request, &request->head, line);
-  }
+  if (request->in_head && !is_end_of_head(line)) return keep_header(request, line);
+  if (request->in_head) end_head(request);
+  else if (line.size > 5 && memcmp(line.data, "HTTP/", 5) == 0) begin_head(request, line);
   return true;
 }
 
@@ -119,7 +133,8 @@ bool orchlua_request_piece(struct request *request, struct bytes piece)
 void orchlua_request_over(struct request *request)
 {
   request->is_over = true;
-  if (request->fault == NO_FAULT) take_head(request);
+  if (request->fault == NO_FAULT && !request->in_head && request->status >= 200) take_head(request);
+  if (request->fault == NO_FAULT && !request->has_head) break_off(request, "the server closed the connection before the answer was whole");
   orchlua_web_end(request);
   wake(request, WANT_WHOLE);
 }
@@ -326,8 +341,9 @@ static void add_line_to(lua_State *L, const char *line, const char *end)
   const char *colon = memchr(line, ':', (size_t)(end - line));
   if (colon == NULL) return;
   const char *text = colon + 1;
-  while (text < end && (*text == ' ' || *text == '\t')) text++;
+  while (text < end && is_blank(*text)) text++;
   while (end > text && strchr(" \t\r\n", end[-1]) != NULL) end--;
+  while (colon > line && is_blank(colon[-1])) colon--;
   push_name(L, line, (size_t)(colon - line));
   lua_pushlstring(L, text, (size_t)(end - text));
   add_header(L);

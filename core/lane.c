@@ -27,6 +27,7 @@ struct watch {
   uv_poll_t poll;
   struct lane *lane;
   curl_socket_t socket;
+  int events; /* of libuv's */
 };
 
 /* Failures ------------------------------------------------------------------------ */
@@ -140,11 +141,19 @@ static void act(struct lane *lane, curl_socket_t file, int events)
   if (lane->active == 0) close_surplus(lane->web);
 }
 
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* An error of the socket's is for libcurl to read, behind what came before it; libuv has stopped watching. */
+static int with_error(struct watch *watch)
+{
+  if (uv_poll_start(&watch->poll, watch->events, on_poll) != 0) return CURL_CSELECT_ERR;
+  return CURL_CSELECT_IN | CURL_CSELECT_OUT;
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
   struct watch *watch = poll->data;
-  int flags = 0;
-  if (status < 0) flags |= CURL_CSELECT_ERR;
+  int flags = status < 0 ? with_error(watch) : 0;
   if ((events & UV_READABLE) != 0) flags |= CURL_CSELECT_IN;
   if ((events & UV_WRITABLE) != 0) flags |= CURL_CSELECT_OUT;
   act(watch->lane, watch->socket, flags);
@@ -190,10 +199,10 @@ static int on_socket(CURL *easy, curl_socket_t file, int what, void *data, void 
   }
   if (watch == NULL) watch = new_watch(lane, file);
   if (watch == NULL) return not_watched(lane);
-  int events = 0;
-  if (what != CURL_POLL_IN) events |= UV_WRITABLE;
-  if (what != CURL_POLL_OUT) events |= UV_READABLE;
-  return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : not_watched(lane);
+  watch->events = 0;
+  if (what != CURL_POLL_IN) watch->events |= UV_WRITABLE;
+  if (what != CURL_POLL_OUT) watch->events |= UV_READABLE;
+  return uv_poll_start(&watch->poll, watch->events, on_poll) == 0 ? 0 : not_watched(lane);
 }
 
 /* libcurl tells how long it waits at most. It must not be called back from here. */
@@ -301,5 +310,5 @@ void orchlua_lane_go_on(struct request *request)
   CURLcode code = orchlua_curl()->easy_pause(request->easy.curl, CURLPAUSE_CONT);
   if (code == CURLE_OK) return;
   note_failure(request, code);
-  orchlua_web_end(request);
+  orchlua_request_over(request);
 }

@@ -7,6 +7,7 @@
 #include "web.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,6 @@ struct connection {
   uv_tcp_t tcp;
   uv_connect_t connect;
   uv_write_t write;
-  struct plain *plain;
   struct server *server;
   struct request *request; /* what it is used for, NULL while idle */
   struct answer answer;
@@ -123,7 +123,7 @@ static void add_address(struct target *target, const char *host)
   if (is_one) target->count++;
 }
 
-/* Copies the host and moves behind it. False when it is longer than any that we know. */
+/* Copies the host and moves behind it. False when it is none that we know; a number of IPv6 has no zone. */
 static bool read_host(struct target *target, const char **at)
 {
   bool has_brackets = **at == '[';
@@ -134,7 +134,7 @@ static bool read_host(struct target *target, const char **at)
   target->host[size] = '\0';
   *at += size;
   if (has_brackets != (strchr(target->host, ':') != NULL)) return false;
-  return !has_brackets || *(*at)++ == ']';
+  return !has_brackets || (strspn(target->host, "0123456789abcdefABCDEF:.") == size && *(*at)++ == ']');
 }
 
 static bool read_port(struct target *target, const char **at)
@@ -151,7 +151,7 @@ static bool read_port(struct target *target, const char **at)
 /* Whether a path is sent as it stands: visible ASCII, no fragment, nothing that libcurl would normalize. */
 static bool is_simple_path(const char *path)
 {
-  if (*path != '/' || strstr(path, "/.") != NULL) return false;
+  if (*path != '/' || strstr(path, "/.") != NULL || strcasestr(path, "/%2e") != NULL) return false;
   for (; *path != '\0'; path++) {
     if (*path <= ' ' || *path > '~' || strchr("#\\\"<>^`{|}", *path) != NULL) return false;
   }
@@ -220,7 +220,7 @@ bool orchlua_set_plain(struct plain *plain, struct template *template)
 
 void orchlua_unset_plain(struct template *template)
 {
-  leave_server(template->server);
+  if (template->server != NULL) leave_server(template->server);
   free(template->start);
 }
 
@@ -238,7 +238,7 @@ static void free_connection(uv_handle_t *handle)
 /* Takes a connection out of the idle ones. */
 static void take_from_idle(struct connection *connection)
 {
-  struct plain *plain = connection->plain;
+  struct plain *plain = connection->server->plain;
   LIST_REMOVE(connection, entry);
   TAILQ_REMOVE(&plain->idle, connection, queue);
   plain->idle_count--;
@@ -304,7 +304,7 @@ static void on_clock(uv_timer_t *clock)
 /* The answer is whole: the connection is kept for another request, when it can be. */
 static void finish(struct connection *connection, bool is_clean)
 {
-  struct plain *plain = connection->plain;
+  struct plain *plain = connection->server->plain;
   struct request *request = connection->request;
   if (!is_clean || !connection->answer.keeps || connection->is_writing) {
     give_up(connection);
@@ -313,6 +313,7 @@ static void finish(struct connection *connection, bool is_clean)
   request->connection = NULL;
   connection->request = NULL;
   connection->is_used = true;
+  orchlua_answer_free(&connection->answer);
   connection->deadline = uv_now(plain->uv) + KEPT_FOR;
   LIST_INSERT_HEAD(&connection->server->idle, connection, entry);
   TAILQ_INSERT_TAIL(&plain->idle, connection, queue);
@@ -365,6 +366,18 @@ static void ask_again(struct connection *connection)
   leave_server(server);
 }
 
+/* libuv takes a connection that was reset for one that has come to its end, when bytes came before. An answer that lasts
+ * as long as its connection is not whole then. */
+static int end_of(const struct connection *connection)
+{
+  uv_os_fd_t file;
+  int number = 0;
+  socklen_t size = sizeof number;
+  if (uv_fileno((const uv_handle_t *)&connection->tcp, &file) != 0) return UV_EOF;
+  if (getsockopt(file, SOL_SOCKET, SO_ERROR, &number, &size) != 0 || number == 0) return UV_EOF;
+  return uv_translate_sys_error(number);
+}
+
 /* The connection has broken, or come to its end. */
 static void take_end(struct connection *connection, int status)
 {
@@ -380,7 +393,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room)
   struct connection *connection = stream->data;
   if (size == 0) return;
   if (size < 0 || connection->request == NULL) {
-    take_end(connection, (int)size);
+    take_end(connection, size == UV_EOF ? end_of(connection) : (int)size);
     return;
   }
   connection->has_come = true;
@@ -391,7 +404,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
 {
   (void)suggested;
   struct connection *connection = handle->data;
-  *room = uv_buf_init(connection->plain->room, ROOM);
+  *room = uv_buf_init(connection->server->plain->room, ROOM);
 }
 
 /* What is sent ----------------------------------------------------------------------- */
@@ -401,9 +414,8 @@ enum { PARTS = 3 };
 /* A failure shows where the answer is read as well. */
 static void on_written(uv_write_t *write, int status)
 {
-  (void)status;
   struct connection *connection = write->data;
-  connection->is_writing = false;
+  if (status == 0) connection->is_writing = false;
 }
 
 /* Sends what is left behind `sent` bytes of the parts. */
@@ -478,13 +490,23 @@ static struct connection *new_connection(struct server *server, struct request *
   if (connection == NULL) return NULL;
   uv_tcp_init(server->plain->uv, &connection->tcp);
   connection->tcp.data = connection->connect.data = connection;
-  connection->plain = server->plain;
   connection->server = server;
   connection->request = request;
   connection->address = address;
   server->uses++;
   request->connection = connection;
   return connection;
+}
+
+/* Idle connections make room where too many files are open. */
+static int connect_to(struct connection *connection, const struct sockaddr *address)
+{
+  for (;;) {
+    int status = uv_tcp_connect(&connection->connect, &connection->tcp, address, on_connect);
+    struct connection *idle = TAILQ_FIRST(&connection->server->plain->idle);
+    if (status != UV_EMFILE || idle == NULL) return status;
+    close_connection(idle);
+  }
 }
 
 /* Opens a connection for a request, to one of the server's addresses. Each has its part of the time that is allowed. */
@@ -500,7 +522,7 @@ static void open_connection(struct server *server, struct request *request, size
   connection->deadline = uv_now(plain->uv) + request->template->wish.connect_timeout / server->count;
   LIST_INSERT_HEAD(&plain->connecting, connection, entry);
   set_clock(plain, connection->deadline);
-  int status = uv_tcp_connect(&connection->connect, &connection->tcp, &server->addresses[address].any, on_connect);
+  int status = connect_to(connection, &server->addresses[address].any);
   if (status != 0) connect_failed(connection, uv_strerror(status));
 }
 
@@ -518,11 +540,28 @@ static bool end_lines(struct request *request)
          ((request->named & HAS_ACCEPT) != 0 || add_line(lines, "Accept: */*\r\n")) && add_line(lines, length);
 }
 
-void orchlua_plain_start(struct plain *plain, struct request *request)
+/* Whether nothing has come on an idle connection, not even its end. What has come since it was read from last
+ * would be taken for the answer to the next request. */
+static bool is_quiet(const struct connection *connection)
+{
+  uv_os_fd_t file;
+  char byte;
+  if (uv_fileno((const uv_handle_t *)&connection->tcp, &file) != 0) return false;
+  return recv(file, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* The server's idle connection that was used last; NULL when there is none. */
+static struct connection *find_idle(struct server *server)
+{
+  struct connection *connection;
+  while ((connection = LIST_FIRST(&server->idle)) != NULL && !is_quiet(connection)) close_connection(connection);
+  return connection;
+}
+
+void orchlua_plain_start(struct request *request)
 {
   struct server *server = request->template->server;
-  struct connection *connection = LIST_FIRST(&server->idle);
-  (void)plain;
+  struct connection *connection = find_idle(server);
   if (!end_lines(request)) {
     orchlua_request_fail(request, NOT_SENT, "%s: not enough memory", server->name);
     orchlua_request_over(request);
@@ -542,7 +581,6 @@ void orchlua_plain_stop(struct request *request) { close_connection(request->con
 void orchlua_plain_go_on(struct request *request)
 {
   struct connection *connection = request->connection;
-  if (!connection->is_connected) return;
   int status = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read);
   if (status != 0 && status != UV_EALREADY) fail(connection, uv_strerror(status));
 }

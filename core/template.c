@@ -13,8 +13,8 @@ static bool fits(const struct template *template, const struct wish *wish)
 {
   const struct wish *known = &template->wish;
   return known->follow == wish->follow && known->connect_timeout == wish->connect_timeout && known->compressed == wish->compressed &&
-         (known->body != NULL) == (wish->body != NULL) && same_text(known->url, wish->url) && same_text(known->method, wish->method) &&
-         same_text(known->ca_file, wish->ca_file) && same_text(known->proxy, wish->proxy);
+         known->is_special == wish->is_special && (known->body != NULL) == (wish->body != NULL) && same_text(known->url, wish->url) &&
+         same_text(known->method, wish->method) && same_text(known->ca_file, wish->ca_file) && same_text(known->proxy, wish->proxy);
 }
 
 /* Copies a text to where `to` points, and moves that behind it. */
@@ -53,8 +53,8 @@ static const char *set_carrier(struct web *web, struct template *template)
 
 static void free_template(struct template *template)
 {
-  if (template->server != NULL) orchlua_unset_plain(template);
-  else orchlua_unset_url(template);
+  orchlua_unset_plain(template);
+  orchlua_unset_url(template);
   free(template->texts);
   free(template);
 }

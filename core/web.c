@@ -80,7 +80,7 @@ static void start(struct web *web, struct request *request)
 {
   remove_waiting(web, request);
   request->state = GOES;
-  if (request->template->server != NULL) orchlua_plain_start(web->plain, request);
+  if (request->template->server != NULL) orchlua_plain_start(request);
   else orchlua_lane_start(web, request);
 }
 

@@ -97,7 +97,8 @@ struct request {
   size_t limit, received;
   int status;
   enum want want;
-  bool has_head;
+  bool in_head;  /* a status line has come, and not the end of its block */
+  bool has_head; /* the answer's own */
   bool is_over;  /* the whole answer has come, or a fault */
   bool is_whole; /* all of the body is wanted at once: no pausing */
   bool paused;
@@ -166,7 +167,7 @@ bool orchlua_set_plain(struct plain *plain, struct template *template);
 void orchlua_unset_plain(struct template *template);
 
 /* Starts a request, ends it, lets it go on. */
-void orchlua_plain_start(struct plain *plain, struct request *request);
+void orchlua_plain_start(struct request *request);
 void orchlua_plain_stop(struct request *request);
 void orchlua_plain_go_on(struct request *request);
 

@@ -62,6 +62,7 @@ describe("an answer of HTTP/1.1", function()
     assert.equal("", (body_of(OK .. "Transfer-Encoding: chunked\r\n\r\n", true)))
     assert.equal("", (body_of "HTTP/1.1 204 No Content\r\n\r\n"))
     assert.equal("", (body_of "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"))
+    assert.equal("", (body_of "HTTP/1.1 304 Not Modified\r\nContent-Length: ?\r\nTransfer-Encoding: gzip\r\n\r\n"))
   end)
 
   it("comes after interim ones", function()
@@ -82,7 +83,24 @@ describe("an answer of HTTP/1.1", function()
     assert.is_false(keeps(1, "connection: x , CLOSE\r\n"))
     assert.is_false(keeps(0, ""))
     assert.is_true(keeps(0, "Connection: keep-alive\r\n"))
+    assert.is_false(keeps(1, "Connection: close\r\nConnection: keep-alive\r\n"))
+    assert.is_false(keeps(1, "Connection: close, keep-alive\r\n"))
     assert.is_false(read_text(OK .. "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").keeps)
+    assert.is_false(read_text("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n0\r\n\r\n").keeps)
+  end)
+
+  it("may have headers of several lines, but for those that say where it ends", function()
+    assert.equal("ab", (body_of(OK .. "X: begun\r\n Content-Length: 1\r\n\tConnection: close\r\nContent-Length: 2\r\n\r\nab")))
+    for _, header in ipairs { "Content-Length: 1\r\n 2", "Transfer-Encoding: chunked\r\n , gzip", "Connection: keep-alive,\r\n close" } do
+      assert.equal("a header that the end of the answer depends on has a second line", problem_of(OK .. header .. "\r\n"))
+    end
+  end)
+
+  it("has no zero bytes and no lone CR in its head", function()
+    for _, line in ipairs { "X: a\0b\r\n", "X: a\rContent-Length: 5\r\n", "\rX: a\r\n", "X: a\r\r\n", "\rX: a\n" } do
+      assert.equal("a header of the answer has a zero byte or a lone CR in it", problem_of(OK .. line))
+    end
+    assert.equal("a header of the answer has a zero byte or a lone CR in it", problem_of "HTTP/1.1 200 O\0K\r\n")
   end)
 
   it("leaves what is not its own", function()
@@ -96,6 +114,7 @@ describe("an answer of HTTP/1.1", function()
     for _, text in ipairs { "hello\r\n", "HTTP/2 200\r\n", "HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1  200 OK\r\n", "ICY 200 OK and more\r\n", "\r\n" } do
       assert.equal(none, problem_of(text))
     end
+    assert.equal("a line of the answer's head is no header", problem_of(OK .. "Content-Length 5\r\n"))
     assert.equal("the length of the answer is no number", problem_of(OK .. "Content-Length: -5\r\n"))
     assert.equal("the length of the answer is no number", problem_of(OK .. "Content-Length: 99999999999999999999\r\n"))
     assert.equal("the length of the answer is no number", problem_of(OK .. "Content-Length:\r\n"))

@@ -104,6 +104,18 @@ for way, number in pairs(WAYS) do describe("HTTP " .. way, function()
       end)
     end)
 
+    it("has the headers that it gives, of which none comes twice, whatever was asked at the same address before", function()
+      local function count(text, pattern) return select(2, text:gsub(pattern, "")) end
+      run(function(loop)
+        for _ = 1, 2 do
+          assert.equal(1, count(ask(loop, "/echo"), "\nHost: "))
+          local echo = ask(loop, "/echo", { headers = { { "Host", "other" } } })
+          assert.equal(1, count(echo, "\nHost: "))
+          assert.equal(1, count(echo, "\nHost: other\n"))
+        end
+      end)
+    end)
+
     it("of a large body needs no permission to go on", function()
       local text = ("x"):rep(3000000)
       local echo = once("/echo", { body = text })
@@ -150,6 +162,13 @@ for way, number in pairs(WAYS) do describe("HTTP " .. way, function()
       assert.equal("", head.headers["x-empty"])
       assert.is_nil(head.headers["x-early"])
       assert.is_nil(head.headers.link)
+    end)
+
+    it("may have a header that looks like a status, and blanks before a colon", function()
+      local _, head = once(origins.saying("HTTP/1.1 200 OK\r\nHTTP/1.1 404: no\r\nX-A : 1\r\nContent-Length: 0\r\n\r\n"))
+      assert.equal(200, head.status, head.message)
+      assert.equal("no", head.headers["http/1.1 404"])
+      assert.equal("1", head.headers["x-a"])
     end)
 
     it("has no trailer in it", function()
@@ -387,6 +406,28 @@ for way, number in pairs(WAYS) do describe("HTTP " .. way, function()
         assert.truthy(problem.message:find(("127.0.0.1:%d: "):format(origin.port), 1, true))
       end
       assert.truthy(problem_of(options_of "/headers").message:find("headers", 1, true))
+    end)
+
+    it("of the connection names it, and takes nothing from an answer that came before", function()
+      run(function(loop)
+        local body, problem = ask(loop, "/reset")
+        assert.is_nil(body)
+        assert.matches("[Cc]onnection reset by peer", problem.message)
+        for _ = 1, 5 do assert.equal("whole", (ask(loop, "/reset/whole"))) end
+        for _ = 1, 5 do
+          body, problem = ask(loop, "/reset/open")
+          assert.is_nil(body)
+          assert.matches("[Cc]onnection reset by peer", problem.message)
+        end
+      end)
+    end)
+
+    it("inside the head is one", function()
+      for _, text in ipairs { "HTTP/1.1 200 OK\r\nX-A: 1\r\n", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-A" } do
+        local body, problem = once(origins.saying(text) .. "/end")
+        assert.is_nil(body)
+        assert.matches("^127%.0%.0%.1:%d+: the server closed the connection before the answer was whole$", problem.message)
+      end
     end)
 
     it("inside the body comes after what was sent", function()

@@ -4,7 +4,7 @@ local broken = require "spec.support.broken"
 local origins = require "spec.support.origin"
 local turning = require "spec.support.turning"
 
-local run, sleep = turning.run, turning.sleep
+local run, sleep, saying = turning.run, turning.sleep, origins.saying
 
 local OK = "HTTP/1.1 200 OK\r\n"
 
@@ -17,17 +17,8 @@ local function ask(loop, path, options)
   local handle <close> = assert(loop:request(options))
   local head, problem = handle:head()
   if not head then return nil, problem end
-  local body, broken = handle:body()
-  return body, broken or head
-end
-
-local function hex(text) return (text:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)) end
-
--- A path that the server answers with these texts, a short pause between them.
-local function saying(...)
-  local parts = {}
-  for i, text in ipairs { ... } do parts[i] = hex(text) end
-  return "/say/" .. table.concat(parts, "-")
+  local body, failure = handle:body()
+  return body, failure or head
 end
 
 local function connection_of(loop, path, options)
@@ -98,6 +89,62 @@ describe("a request straight to a server", function()
     end)
   end)
 
+  it("never takes what came late for its own answer", function()
+    run(function(loop)
+      local late = OK .. "Content-Length: 5\r\n\r\nother"
+      assert.equal("ok", ask(loop, saying(OK .. "Content-Length: 2\r\n\r\nok", late)))
+      os.execute "sleep 0.1" -- it comes while the loop does not turn
+      assert.equal("xxx", ask(loop, "/body/3"))
+    end)
+  end)
+
+  it("closes idle connections when there are no files for another", function()
+    local program = os.tmpname()
+    local file <close> = assert(io.open(program, "w"))
+    file:write(([[
+      local loop = require("orchlua.core").loop.new()
+      local handles, ended = {}, 0
+      local function ask(url)
+        local handle <close> = assert(loop:request { url = url })
+        local head, problem = handle:head()
+        if not head then return problem.message end
+        return handle:body()
+      end
+      local function at_once(url, count)
+        local answers, left = {}, count
+        for i = 1, count do
+          loop:resume(coroutine.create(function()
+            answers[i] = ask(url)
+            left = left - 1
+          end))
+        end
+        while left > 0 do loop:turn() end
+        return answers
+      end
+      local first = at_once("%s/slow/0.1", 40)
+      local counts = {}
+      for _, answer in ipairs(first) do counts[answer] = (counts[answer] or 0) + 1 end
+      assert(counts.late > 10)
+      assert(counts["cannot connect to 127.0.0.1:%d: too many open files"] == 40 - counts.late)
+      print(at_once("http://localhost:%d/body/5", 1)[1])
+    ]]):format(origin.url, origin.port, origin.port))
+    file:close()
+    local pipe = assert(io.popen(("ulimit -n 30; %s %s 2>&1"):format(broken.lua, program)))
+    assert.equal("xxxxx\n", pipe:read "a")
+    pipe:close()
+    os.remove(program)
+  end)
+
+  it("leaves to libcurl what libcurl reads otherwise", function()
+    run(function(loop)
+      local body = ask(loop, nil, { url = ("http://127.0.0.1:%d/a/../echo#y"):format(origin.port) })
+      assert.truthy(body:find("GET /echo HTTP/1.1\n", 1, true))
+      local none, problem = ask(loop, nil, { url = "http://[::1%25lo]:1/" })
+      assert.is_nil(none)
+      assert.truthy(problem.message:find("cannot connect to ::1:1: ", 1, true) or problem.message:find("cannot connect to [::1]:1: ", 1, true), problem.message)
+    end)
+  end)
+
   it("is sent again when a used connection ends without a byte, and not when a new one does", function()
     run(function(loop)
       local first = connection_of(loop, "/first")
@@ -121,6 +168,30 @@ describe("a request straight to a server", function()
     end)
   end)
 
+  it("can be given up at any moment, whatever the server does", function()
+    local paths = { "/body/5", "/body/3000000", "/slow/0.01", "/pieces/5/0.002", "/cut", "/leave", "/first", "/reset", "/reset/open", "/early", "/silence", "/endless" }
+    local large = ("x"):rep(3000000)
+    run(function(loop)
+      local function give_up(handle)
+        sleep(loop, math.random() * 0.03)
+        handle:close()
+      end
+      local works = {}
+      for i = 1, 120 do
+        works[i] = function()
+          sleep(loop, math.random() * 0.3)
+          local handle = assert(loop:request { url = origin.url .. paths[i % #paths + 1], body = i % 5 == 0 and large or nil })
+          loop:resume(coroutine.create(function() give_up(handle) end))
+          if handle:head() and i % 2 == 0 then handle:read() end
+          handle:body()
+        end
+      end
+      turning.all(loop, works)
+      sleep(loop, 0.05)
+      assert.equal("xxxxx", ask(loop, "/body/5"))
+    end)
+  end)
+
   it("keeps the loop alive no longer than it lasts", function()
     local core = require "orchlua.core"
     local loop <close> = core.loop.new()
@@ -131,7 +202,9 @@ describe("a request straight to a server", function()
   end)
 
   it("goes through the proxy that the environment names", function()
-    local program = [[
+    local program = os.tmpname()
+    local file <close> = assert(io.open(program, "w"))
+    file:write [[
       local loop = require("orchlua.core").loop.new()
       loop:resume(coroutine.create(function()
         local handle = loop:request { url = "http://192.0.2.1/echo" }
@@ -139,8 +212,10 @@ describe("a request straight to a server", function()
       end))
       repeat until not loop:turn()
     ]]
-    local pipe = assert(io.popen(("http_proxy=%s %s -e '%s'"):format(origin.url, broken.lua, program)))
+    file:close()
+    local pipe = assert(io.popen(("http_proxy=%s %s %s"):format(origin.url, broken.lua, program)))
     assert.equal("nothing here\n", pipe:read "a")
     pipe:close()
+    os.remove(program)
   end)
 end)

@@ -9,7 +9,29 @@
 static lua_State *L;
 
 /* The command ends without closing its state; here the collector is to have its last word. */
-static void close_state(void) { lua_close(L); }
+static void close_state(void)
+{
+  if (L != NULL) lua_close(L);
+}
+
+/* A script may close the state itself: `os.exit(code, true)`. */
+static int forget_state(lua_State *closing)
+{
+  (void)closing;
+  L = NULL;
+  return 0;
+}
+
+/* Leaves a value in the registry whose finalizer tells that the state is closed. */
+static void watch_state(void)
+{
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, forget_state);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+}
 
 static int with_traceback(lua_State *raised)
 {
@@ -23,6 +45,7 @@ int main(int argc, char **argv)
   L = luaL_newstate();
   if (L == NULL || atexit(close_state) != 0) return 2;
   luaL_openlibs(L);
+  watch_state();
   lua_createtable(L, argc, 1);
   for (int i = 0; i < argc; i++) {
     lua_pushstring(L, argv[i]);

@@ -17,6 +17,15 @@ function M.start()
   return origin
 end
 
+local function hex(text) return (text:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)) end
+
+--- A path that the server answers with these texts, a short pause between them.
+function M.saying(...)
+  local parts = {}
+  for i, text in ipairs { ... } do parts[i] = hex(text) end
+  return "/say/" .. table.concat(parts, "-")
+end
+
 local KEY = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 "
   .. "-keyout %s -out %s 2>/dev/null"
 local SERVE = "echo $$; exec openssl s_server -www -accept 127.0.0.1:0 -key %s -cert %s 2>/dev/null"

@@ -10,11 +10,12 @@
 #   /leave           an answer, then the end of the connection without a word
 #   /first           an answer on a new connection; on a used one the end of it
 #   /early           an answer before the body has been read
-#   /say/HEX         these bytes; "-" is a short pause
+#   /say/HEX[/end]   these bytes; "-" is a short pause; then the end of the connection
 #   /interim         two interim answers first, and headers that come twice
 #   /trailer         a trailer after the body
 #   /redirect/N      to /redirect/N-1, and in the end to /echo
 #   /cut             less than it announces
+#   /reset[/TEXT]    a reset of the connection, behind an answer if it is /whole or /open, without a length
 #   /garbage         bytes that are no HTTP
 #   /silence         no answer
 #   /headers         a head that never ends
@@ -23,7 +24,7 @@
 use strict;
 use warnings;
 use IO::Socket::INET;
-use Socket 'MSG_PEEK';
+use Socket qw(MSG_PEEK SOL_SOCKET SO_LINGER);
 
 $SIG{CHLD} = 'IGNORE';
 my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1024, ReuseAddr => 1) or die "listen: $!";
@@ -66,9 +67,10 @@ my @answers = (
   [qr{^/leave$}, sub { whole(200, 'left'); 0 }],
   [qr{^/first$}, sub { $requests > 1 ? 0 : whole(200, 'first') }],
   [qr{^/early$}, sub { 1 }],
-  [qr{^/say/([0-9a-f-]+)$}, sub {
+  [qr{^/say/([0-9a-f-]+)(/end)?$}, sub {
+    my $goes_on = !$2;
     for (split /-/, $1) { print $client pack 'H*', $_; pause(0.02) }
-    1;
+    $goes_on;
   }],
   [qr{^/interim$}, sub {
     print $client "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\nHTTP/1.1 103 Hints\r\nLink: early\r\n\r\n";
@@ -77,6 +79,13 @@ my @answers = (
   [qr{^/trailer$}, sub { chunked('Trailer: X-Late'); chunk('ok'); print $client "0\r\nX-Late: 1\r\n\r\n" }],
   [qr{^/redirect/(\d+)$}, sub { whole(302, 'elsewhere', 'Location: ' . ($1 > 0 ? '/redirect/' . ($1 - 1) : '/echo'), 'X-Hop: 1') }],
   [qr{^/cut$}, sub { head(200, 'Content-Length: 100'); print $client 'only this'; 0 }],
+  [qr{^/reset(/\w+)?$}, sub {
+    my $kind = $1 // '';
+    whole(200, 'whole', 'Connection: close') if $kind eq '/whole';
+    if ($kind eq '/open') { head(200); print $client 'begun' }
+    setsockopt $client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
+    0;
+  }],
   [qr{^/garbage$}, sub { print $client "\x00\x01 no HTTP at all\r\n\r\n"; 0 }],
   [qr{^/silence$}, sub { 0 }],
   [qr{^/headers$}, sub { print $client "HTTP/1.1 200 OK\r\n"; 1 while print $client 'X-More: ', 'x' x 1000, "\r\n"; 0 }],
