@@ -1,5 +1,5 @@
-/* HTTP: `loop:request{…}`, a handle whose `head`, `read` and `body` wait for
- * the answer as it comes. What carries the request puts what comes into its buffers;
+/* HTTP: `loop:request{…}`, a handle whose `status`, `head`, `read` and `body`
+ * wait for the answer as it comes. What carries the request puts what comes into its buffers;
  * a body that nobody reads is paused. */
 #include "web.h"
 
@@ -361,14 +361,32 @@ static void push_headers(lua_State *L, const struct buffer *head)
   }
 }
 
+/* The head has come: -1. Else what the method returns: it waits for it, or there is none. */
+static int look_for_head(lua_State *L, struct request *request, lua_KFunction again)
+{
+  if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
+  if (request->has_head) return -1;
+  return request->state != ENDED ? await(L, request, WANT_HEAD, again) : push_failure(L, request);
+}
+
+/* handle:status(): a number, or nil and an error. */
+static int status_again(lua_State *L, int status, lua_KContext context)
+{
+  (void)status, (void)context;
+  struct request *request = orchlua_check_handle(L);
+  int missing = look_for_head(L, request, status_again);
+  if (missing >= 0) return missing;
+  lua_pushinteger(L, request->status);
+  return 1;
+}
+
 /* handle:head(): `{status =, headers =, url =}`, or nil and an error. */
 static int head_again(lua_State *L, int status, lua_KContext context)
 {
   (void)status, (void)context;
   struct request *request = orchlua_check_handle(L);
-  if (!request->handle.open) return orchlua_cancelled(L, &request->handle);
-  if (!request->has_head && request->state != ENDED) return await(L, request, WANT_HEAD, head_again);
-  if (!request->has_head) return push_failure(L, request);
+  int missing = look_for_head(L, request, head_again);
+  if (missing >= 0) return missing;
   if (address_of(request) == NULL) return orchlua_failure(L, "transport", "cannot read the answer: not enough memory");
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, request->status);
@@ -416,12 +434,13 @@ static int body_again(lua_State *L, int status, lua_KContext context)
   return push_body(L, request);
 }
 
+static int request_status(lua_State *L) { return status_again(L, LUA_OK, 0); }
 static int request_head(lua_State *L) { return head_again(L, LUA_OK, 0); }
 static int request_read(lua_State *L) { return read_again(L, LUA_OK, 0); }
 static int request_body(lua_State *L) { return body_again(L, LUA_OK, 0); }
 
 static const luaL_Reg methods[] = {
-  { "head", request_head }, { "read", request_read }, { "body", request_body }, { NULL, NULL }
+  { "status", request_status }, { "head", request_head }, { "read", request_read }, { "body", request_body }, { NULL, NULL }
 };
 
 const struct kind orchlua_request = { "orchlua.request", methods, request_end, NULL };

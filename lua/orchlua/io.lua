@@ -175,19 +175,27 @@ end
 
 -- HTTP --------------------------------------------------------------------
 
---- Sends a request, waits for its head and hands both, and what else is given, to `consume`, which reads
---- the body; without a deadline. `options` are those of the loop's `request`, and are read at once.
+--- Sends a request, waits for the status of its answer and hands both, and what else is given, to `consume`, which reads
+--- the rest; without a deadline. `options` are those of the loop's `request`, and are read at once.
 ---@generic T
 ---@param loop any
 ---@param options table
----@param consume fun(handle: any, head: { status: integer, headers: table<string, string>, url: string }, ...): T?, orchlua.Error?
+---@param consume fun(handle: any, status: integer, ...): T?, orchlua.Error?
 ---@return T? result, orchlua.Error? problem
 function M.transfer(loop, options, consume, ...)
   local handle <close>, problem = loop:request(options)
   if not handle then return nil, failure(problem) end
-  local head, broken = handle:head()
-  if not head then return nil, failure(broken) end
-  return consume(handle, head, ...)
+  local status, broken = handle:status()
+  if not status then return nil, failure(broken) end
+  return consume(handle, status, ...)
+end
+
+--- The head of a transfer's answer, headers under their names in lower case.
+---@return { status: integer, headers: table<string, string>, url: string }? head, orchlua.Error? problem
+function M.head(handle)
+  local head, problem = handle:head()
+  if not head then return nil, failure(problem) end
+  return head
 end
 
 --- The whole body of a transfer.
@@ -335,7 +343,9 @@ function Response:json()
   return nil, errors.new("json", ("the body is no JSON: %s"):format(problem), { offset = offset })
 end
 
-local function whole_response(handle, head)
+local function whole_response(handle)
+  local head, unread = M.head(handle)
+  if not head then return nil, unread end
   local body, problem = M.body(handle)
   if not body then return nil, problem end
   return setmetatable({ status = head.status, headers = head.headers, url = head.url, body = body }, Response)

@@ -97,9 +97,10 @@ end
 function M.error_body(handle) return io.start_of_body(handle, READ_BODY) end
 
 local function take_reply(secrets)
-  return function(handle, head)
-    if head.status < 200 or head.status > 299 then
-      return nil, M.refusal(head, M.brief(secrecy.mask(M.error_body(handle), secrets)))
+  return function(handle, status)
+    if status < 200 or status > 299 then
+      local head, unread = io.head(handle)
+      return nil, unread or M.refusal(head, M.brief(secrecy.mask(M.error_body(handle), secrets)))
     end
     local body, problem = io.body(handle)
     if not body then return nil, problem end

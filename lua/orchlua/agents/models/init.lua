@@ -182,7 +182,9 @@ end
 -- A gateway gave up waiting: the server behind it may have done its work all the same.
 local OUTCOME_UNKNOWN = { [504] = true, [524] = true }
 
-local function refusal(handle, head, secrets)
+local function refusal(handle, secrets)
+  local head, unread = io.head(handle)
+  if not head then return unread end
   local text = http.error_body(handle)
   local refused = http.refusal(head, said(json.decode(text), secrets) or http.brief(secrecy.mask(text, secrets)))
   local should = head.headers["x-should-retry"]
@@ -193,6 +195,16 @@ local function refusal(handle, head, secrets)
 end
 
 local function is_json(head) return (head.headers["content-type"] or ""):lower():find("application/json", 1, true) ~= nil end
+
+local function nothing() end
+
+-- Reads an answer that was asked for in pieces; some servers give it whole all the same.
+local function pieces(handle, model, secrets, asked)
+  local head, unread = io.head(handle)
+  if not head then return nil, unread end
+  if is_json(head) then return whole(model.loop, handle, secrets, model.dialect) end
+  return streamed(model.loop, handle, secrets, model.dialect, asked.tell or nothing, asked)
+end
 
 -- A call -----------------------------------------------------------------------------------
 
@@ -237,14 +249,11 @@ local function usage_of(answer, price)
   return usage
 end
 
-local function nothing() end
-
 -- Reads what a server sends back.
-local function receive(handle, head, model, secrets, asked)
-  local dialect = model.dialect
-  if head.status < 200 or head.status > 299 then return nil, refusal(handle, head, secrets) end
-  if not asked.stream or is_json(head) then return whole(model.loop, handle, secrets, dialect) end
-  return streamed(model.loop, handle, secrets, dialect, asked.tell or nothing, asked)
+local function receive(handle, status, model, secrets, asked)
+  if status < 200 or status > 299 then return nil, refusal(handle, secrets) end
+  if asked.stream then return pieces(handle, model, secrets, asked) end
+  return whole(model.loop, handle, secrets, model.dialect)
 end
 
 local function ask(model, asked)
