@@ -136,9 +136,10 @@ local function add_fast_server(report)
     beside = node and "node's undici" or "node's undici did not run", floor = node and CALLS / node }
 end
 
+-- As many calls each time, so that each pays its share of the collector.
 local function add_many_at_once(report)
   local server = stub()
-  local few, many = seconds_of(server.url, 500, 500) / 500, seconds_of(server.url, 5000, 5000) / 5000
+  local few, many = seconds_of(server.url, 5000, 500) / 5000, seconds_of(server.url, 5000, 5000) / 5000
   server.stop()
   report:add { name = "a call with 5,000 at once", value = many * 1e6, unit = "µs", beside = "with 500 at once", floor = few * 1e6, goal = "ratio", most = 1 }
 end
@@ -192,7 +193,6 @@ end
 ---@param report table
 return function(report)
   core.loop.allow_files()
-  collectgarbage "incremental" -- as the command does
   report:section "Calls to model servers, from a run in memory"
   add_memory_of_calls(report)
   add_large_replies(report)

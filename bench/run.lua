@@ -4,10 +4,13 @@
 
 package.path = "./?.lua;" .. package.path
 
+local collector = require "orchlua.collector"
 local report = require "bench.report"
 
 -- The models first: what calls hold is measured in a process that has held nothing yet.
 local PARTS = { "models", "memory", "durable" }
+
+collector.begin() -- as the command does
 
 local only = os.getenv "ONLY"
 local figures = report.new "build/bench/figures.json"

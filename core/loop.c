@@ -379,7 +379,7 @@ static void wake(lua_State *L, struct handle *handle)
 
 /* Handles whose coroutines are resumed in a turn: what the first ones led to is sent before the
  * last ones of a crowd are looked at. */
-enum { READY_AT_ONCE = 16 };
+enum { READY_AT_ONCE = 64 };
 
 /* Does what is ready. What gets ready meanwhile is left to the next turn. */
 static void run_ready(lua_State *L, struct loop *loop)

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { STARTS = 16 }; /* requests that are started in a turn: a fast server needs few connections for many */
+enum { STARTS = 64 }; /* requests that are started in a turn: a fast server needs few connections for many */
 
 /* Once in a process. A thread of libcurl's that looks a name up may outlive its
  * loop, so this library and what it needs stay loaded. */

@@ -4,7 +4,7 @@
 local M = {}
 
 -- Calls that begin in a turn.
-local STARTS = 16
+local STARTS = 64
 
 ---@class orchlua.agents.Pace
 ---@field begun integer   calls that began in this turn

@@ -2,22 +2,15 @@
 -- them. `orchlua FILE` is `orchlua run FILE`.
 
 local arguments = require "orchlua.command.arguments"
+local collector = require "orchlua.collector"
 local core = require "orchlua.core"
 
 local M = {}
 
--- Loading makes no garbage worth a collection. Then none keeps anybody waiting long; the first
--- comes, as after any other, when memory in use has doubled.
-local function start_collector()
-  collectgarbage "incremental"
-  collectgarbage "restart"
-  collectgarbage("step", -math.ceil(collectgarbage "count"))
-end
-
 local function subcommand(name)
   return function(options)
     local command = require("orchlua.command." .. name)
-    start_collector()
+    collector.begin()
     return command.main(options)
   end
 end
