@@ -124,16 +124,23 @@ local function add_slow_server(report)
     beside = "calls ÷ limit × delay", floor = least * 1000, goal = "ratio", most = 1.15 }
 end
 
+-- The same server at an address that is left to libcurl, as those of others are.
+local function through_libcurl(url) return (url:gsub("127%.0%.0%.1", "127.1")) end
+
 local function add_fast_server(report)
   local server = stub()
   local ours = CALLS / seconds_of(server.url, CALLS, LIMIT)
   local node, wrk, alone = by_node(server.url), by_wrk(server.url), requests_alone(server.url)
+  local others = through_libcurl(server.url)
+  local by_libcurl, alone_by_libcurl = CALLS / seconds_of(others, CALLS, LIMIT), requests_alone(others)
   server.stop()
   report:add { name = ("calls of 0 ms, %d at a time"):format(LIMIT), value = ours, unit = "calls/s",
     beside = node and "node's undici" or "node's undici did not run", floor = node and CALLS / node, goal = "ratio", least = node and 1 }
   if wrk then report:add { name = "the same", value = ours, unit = "calls/s", beside = "wrk", floor = wrk } end
   report:add { name = "requests of the loop, with no run around them", value = alone, unit = "requests/s",
     beside = node and "node's undici" or "node's undici did not run", floor = node and CALLS / node }
+  report:add { name = "calls of 0 ms through libcurl", value = by_libcurl, unit = "calls/s", beside = "straight", floor = ours }
+  report:add { name = "requests of the loop through libcurl", value = alone_by_libcurl, unit = "requests/s", beside = "straight", floor = alone }
 end
 
 -- As many calls each time, so that each pays its share of the collector.
