@@ -4,9 +4,9 @@
  *
  * A connection is used for one request after another; idle ones are kept for a while, and read from, so that one which
  * the server closes is known at once. */
+#include "target.h"
 #include "web.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,25 +16,17 @@
 enum {
   KEPT = 512,         /* idle connections; when there are more, the one that is idle longest is closed */
   KEPT_FOR = 60000,   /* ms that one is kept idle */
-  ROOM = 64 * 1024,   /* bytes read at once */
-  ADDRESSES = 2,
-  DEFAULT_PORT = 80
+  ROOM = 64 * 1024    /* bytes read at once */
 };
 
 LIST_HEAD(connection_list, connection);
 TAILQ_HEAD(connection_queue, connection);
 
-union address {
-  struct sockaddr any;
-  struct sockaddr_in v4;
-  struct sockaddr_in6 v6;
-};
-
 /* A host and a port of it. */
 struct server {
   struct plain *plain;
   char *name; /* `host:port` */
-  union address addresses[ADDRESSES]; /* tried one after another */
+  union address addresses[TARGET_ADDRESSES]; /* tried one after another */
   size_t count;
   size_t uses; /* by templates and connections */
   struct connection_list idle; /* the one used last comes first */
@@ -104,76 +96,7 @@ static void leave_server(struct server *server)
   free(server);
 }
 
-/* Addresses ------------------------------------------------------------------------ */
-
-/* What a URL says. */
-struct target {
-  char host[64]; /* a number of IPv6 without its brackets */
-  int port;
-  const char *path; /* in the URL */
-  union address addresses[ADDRESSES];
-  size_t count;
-};
-
-static void add_address(struct target *target, const char *host)
-{
-  union address *address = &target->addresses[target->count];
-  bool is_one = strchr(host, ':') != NULL ? uv_ip6_addr(host, target->port, &address->v6) == 0
-                                          : uv_ip4_addr(host, target->port, &address->v4) == 0;
-  if (is_one) target->count++;
-}
-
-/* Copies the host and moves behind it. False when it is none that we know; a number of IPv6 has no zone. */
-static bool read_host(struct target *target, const char **at)
-{
-  bool has_brackets = **at == '[';
-  if (has_brackets) ++*at;
-  size_t size = strcspn(*at, has_brackets ? "]" : ":/");
-  if (size == 0 || size >= sizeof target->host) return false;
-  memcpy(target->host, *at, size);
-  target->host[size] = '\0';
-  *at += size;
-  if (has_brackets != (strchr(target->host, ':') != NULL)) return false;
-  return !has_brackets || (strspn(target->host, "0123456789abcdefABCDEF:.") == size && *(*at)++ == ']');
-}
-
-static bool read_port(struct target *target, const char **at)
-{
-  target->port = DEFAULT_PORT;
-  if (**at != ':') return true;
-  size_t size = strspn(++*at, "0123456789");
-  if (size == 0 || size > 5) return false;
-  target->port = atoi(*at);
-  *at += size;
-  return target->port > 0 && target->port <= 65535;
-}
-
-/* Whether a path is sent as it stands: visible ASCII, no fragment, nothing that libcurl would normalize. */
-static bool is_simple_path(const char *path)
-{
-  if (*path != '/' || strstr(path, "/.") != NULL || strcasestr(path, "/%2e") != NULL) return false;
-  for (; *path != '\0'; path++) {
-    if (*path <= ' ' || *path > '~' || strchr("#\\\"<>^`{|}", *path) != NULL) return false;
-  }
-  return true;
-}
-
-/* Reads a URL. False when it is none for us: libcurl then knows what it means, or what is wrong with it. */
-static bool read_url(struct target *target, const char *url)
-{
-  static const char scheme[] = "http://";
-  if (strncmp(url, scheme, sizeof scheme - 1) != 0) return false;
-  const char *at = url + sizeof scheme - 1;
-  if (!read_host(target, &at) || !read_port(target, &at) || !is_simple_path(at)) return false;
-  target->path = at;
-  if (strcmp(target->host, "localhost") == 0) { /* RFC 6761, section 6.3: no server of names is asked for it */
-    add_address(target, "::1");
-    add_address(target, "127.0.0.1");
-  } else {
-    add_address(target, target->host);
-  }
-  return target->count > 0;
-}
+/* Who can be asked ------------------------------------------------------------------- */
 
 /* The environment's proxies are those that libcurl knows. */
 static bool has_proxy(const struct wish *wish)
@@ -192,7 +115,7 @@ static bool write_start(struct template *template, const struct target *target)
 {
   bool is_v6 = strchr(target->host, ':') != NULL;
   char port[16] = "";
-  if (target->port != DEFAULT_PORT) snprintf(port, sizeof port, ":%d", target->port);
+  if (target->port != TARGET_PORT) snprintf(port, sizeof port, ":%d", target->port);
   int size = asprintf(&template->start, "%s %s HTTP/1.1\r\nHost: %s%s%s%s\r\n", template->wish.method, target->path, is_v6 ? "[" : "",
                       target->host, is_v6 ? "]" : "", port);
   if (size < 0) template->start = NULL;
@@ -201,10 +124,10 @@ static bool write_start(struct template *template, const struct target *target)
 
 bool orchlua_set_plain(struct plain *plain, struct template *template)
 {
-  struct target target = { 0 };
+  struct target target;
   char name[sizeof target.host + 16];
   const struct wish *wish = &template->wish;
-  if (wish->follow > 0 || wish->compressed || wish->is_special || has_proxy(wish) || !read_url(&target, wish->url)) return true;
+  if (wish->follow > 0 || wish->compressed || wish->is_special || has_proxy(wish) || !orchlua_read_target(&target, wish->url)) return true;
   bool is_v6 = strchr(target.host, ':') != NULL;
   snprintf(name, sizeof name, is_v6 ? "[%s]:%d" : "%s:%d", target.host, target.port);
   if (!write_start(template, &target)) return false;

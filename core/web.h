@@ -1,6 +1,6 @@
 /* Private to the files of HTTP. http.c is Lua's side of a request; web.c starts requests, a few in a turn, and ends them;
- * template.c is what requests to one address have in common. plain.c sends those that go straight to a server over TCP,
- * and answer.c reads what comes back; lane.c lets libcurl carry all others (TLS, proxies, redirects, names to be looked
+ * template.c is what requests to one address have in common. plain.c sends those that go straight to a server over TCP:
+ * target.c says which can, and answer.c reads what comes back; lane.c lets libcurl carry all others (TLS, proxies, redirects, names to be looked
  * up), and easy.c sets its handles up. */
 #ifndef ORCHLUA_WEB_H
 #define ORCHLUA_WEB_H

@@ -51,6 +51,7 @@ build = {
         "core/process.c",
         "core/signal.c",
         "core/snapshot.c",
+        "core/target.c",
         "core/template.c",
         "core/terminal.c",
         "core/timer.c",
