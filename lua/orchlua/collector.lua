@@ -6,8 +6,8 @@
 
 local M = {}
 
--- A round begins when memory in use is so many per cent of what the last one left. With Lua's own 200 a fifth of the
--- time of many calls at once goes into rounds.
+-- A round begins when memory in use is so many per cent of what the last one left. With Lua's own 200 much of the time
+-- of many calls at once goes into rounds.
 local PAUSE = 300
 
 --- Has the collector work as the command needs it: no round keeps anybody waiting long, and the first one comes when

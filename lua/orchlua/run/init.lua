@@ -270,12 +270,14 @@ end
 -- Takes the row that came first; false when none is left.
 local function take_next(self, work)
   local rows, first = work.arrivals, work.arrivals_first
-  local row = rows[first]
-  if not row then
-    work.arrivals_first, work.arrivals_last = 1, 0
-    return false
+  if not rows[first] then
+    rows, first = work.arriving, 1
+    work.arrivals, work.arriving, work.arriving_last = rows, work.arrivals, 0
   end
-  rows[first], work.arrivals_first = nil, first + 1
+  local row = rows[first]
+  work.arrivals_first = row and first + 1 or 1
+  if not row then return false end
+  rows[first] = nil
   take(self, work, row)
   return true
 end
@@ -295,7 +297,7 @@ end
 
 -- Whether nothing is in a run's hands, and no answer is still to come.
 local function is_through(self, work)
-  return self.request_total == self.flow_count and work.arrivals_first > work.arrivals_last and not (self.awake or work.row or work.outbox[1])
+  return self.request_total == self.flow_count and not (self.awake or work.row or work.outbox[1] or self:has_arrivals())
 end
 
 --- Goes on: resumes the branches that are ready, a bounded number of them, then takes
@@ -340,7 +342,7 @@ end
 --- Whether rows wait to be taken.
 function Run:has_arrivals()
   local work = self.work
-  return work and work.arrivals_first <= work.arrivals_last
+  return work and (work.arriving_last > 0 or work.arrivals[work.arrivals_first] ~= nil)
 end
 
 -- Waiting ----------------------------------------------------------------------------
@@ -398,9 +400,9 @@ end
 function Run:deliver(row)
   row.time = row.time or self.clock:now()
   local work = self.work or take_up(self)
-  local last = work.arrivals_last + 1
-  work.arrivals_last, work.alone = last, false
-  work.arrivals[last] = row
+  local last = work.arriving_last + 1
+  work.arriving_last, work.alone = last, false
+  work.arriving[last] = row
   self.on_row(self)
 end
 

@@ -9,7 +9,8 @@ local M = {}
 ---@class orchlua.Work
 ---@field run orchlua.Run|false
 ---@field driven boolean           `drive` is on the stack
----@field arrivals table[]         rows that have come, from `arrivals_first` to `arrivals_last`
+---@field arrivals table[]         rows that have come, from `arrivals_first` on; behind them those of
+---@field arriving table[]         which there are `arriving_last`: they are `arrivals` next, so that places are used again
 ---@field row table|false          the one that was taken last, until what it led to is complete
 ---@field readings table|false     what was learned since
 ---@field rows_left integer        how many more are taken in one go
@@ -27,7 +28,7 @@ local M = {}
 
 local function new()
   local work = {
-    run = false, driven = false, arrivals = {}, arrivals_first = 1, arrivals_last = 0, row = false, readings = false, rows_left = 0, ready = {},
+    run = false, driven = false, arrivals = {}, arrivals_first = 1, arriving = {}, arriving_last = 0, row = false, readings = false, rows_left = 0, ready = {},
     values = {}, ready_first = 1, ready_last = 0, current = false, caught = false, operating = false, slice = 0, granted = 0, charged = 0, alone = false,
     outbox = {}, outbox_taken = {},
   }
