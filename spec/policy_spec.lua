@@ -110,6 +110,8 @@ describe("front matter", function()
       ["capabilities: 'a:b, c:d'"] = "3:1: error: `capabilities`: `a:b, c:d` is neither the name of an event, as `completion:async` is, nor of agents",
       ["capabilites: []"] = "3:1: error: there is no field `capabilites`; did you mean `capabilities`?",
       ["Security-Profile: none"] = "3:1: error: there is no field `Security-Profile`; did you mean `security_profile`?",
+      ["c-pabilities: []\ncapabilitiez: []"] = "3:1: error: there is no field `c-pabilities`; did you mean `capabilities`?",
+      ["zecurity_profile: none\ncapabilitiez: []"] = "3:1: error: there is no field `zecurity_profile`; did you mean `security_profile`?",
       ["capabilities: []\n\"capabilities\" : [a]"] = "4:1: error: `capabilities` is given twice",
     } do
       local out = checked(front)

@@ -60,21 +60,28 @@ local function lines_of(text, field)
   return found[1] and found or { 1 }
 end
 
--- A field that is none, and was meant to be one that takes rights away.
-local function misspelt(parsed)
+local function meant_by(key)
+  local meant = type(key) == "string" and nearest.find(key, NARROWING)
+  return meant ~= key and meant or nil
+end
+
+-- The first field that is none, and was meant to be one that takes rights away; and its line.
+local function misspelt(parsed, text)
+  local first, line
   for key in pairs(parsed) do
-    local meant = type(key) == "string" and parsed[key] ~= nil and nearest.find(key, NARROWING)
-    if meant and meant ~= key then return key, ("there is no field `%s`; did you mean `%s`?"):format(key, meant) end
+    local at = meant_by(key) and lines_of(text, key)[1]
+    if at and (not first or at < line or at == line and key < first) then first, line = key, at end
   end
+  return first, line
 end
 
 local function problem_of(parsed, text)
-  local key, message = misspelt(parsed)
-  if key then return message, lines_of(text, key)[1] end
+  local key, line = misspelt(parsed, text)
+  if key then return ("there is no field `%s`; did you mean `%s`?"):format(key, meant_by(key)), line end
   for _, field in ipairs(NARROWING) do
     local lines = lines_of(text, field)
     if lines[2] then return ("`%s` is given twice"):format(field), lines[2] end
-    message = parsed[field] ~= nil and checks[field](parsed[field])
+    local message = parsed[field] ~= nil and checks[field](parsed[field])
     if message then return message, lines[1] end
   end
 end
