@@ -270,14 +270,14 @@ end
 -- Takes the row that came first; false when none is left.
 local function take_next(self, work)
   local rows, first = work.arrivals, work.arrivals_first
-  if not rows[first] then
+  local row = rows[first]
+  if not row then
+    if work.arriving_last == 0 then return false end
     rows, first = work.arriving, 1
     work.arrivals, work.arriving, work.arriving_last = rows, work.arrivals, 0
+    row = rows[first]
   end
-  local row = rows[first]
-  work.arrivals_first = row and first + 1 or 1
-  if not row then return false end
-  rows[first] = nil
+  rows[first], work.arrivals_first = nil, first + 1
   take(self, work, row)
   return true
 end
@@ -295,9 +295,11 @@ local function drive(self, work)
   until work.rows_left < 0 or self.status == "stopped" or not take_next(self, work)
 end
 
+local function has_rows(work) return work.arriving_last > 0 or work.arrivals[work.arrivals_first] ~= nil end
+
 -- Whether nothing is in a run's hands, and no answer is still to come.
 local function is_through(self, work)
-  return self.request_total == self.flow_count and not (self.awake or work.row or work.outbox[1] or self:has_arrivals())
+  return self.request_total == self.flow_count and not (self.awake or work.row or work.outbox[1] or has_rows(work))
 end
 
 --- Goes on: resumes the branches that are ready, a bounded number of them, then takes
@@ -342,7 +344,7 @@ end
 --- Whether rows wait to be taken.
 function Run:has_arrivals()
   local work = self.work
-  return work and (work.arriving_last > 0 or work.arrivals[work.arrivals_first] ~= nil)
+  return work and has_rows(work)
 end
 
 -- Waiting ----------------------------------------------------------------------------
