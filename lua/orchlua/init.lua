@@ -1,6 +1,6 @@
 -- The public module: compile programs, run them, and what agents and handlers in
 -- Lua may wait for. Everything else is behind it; the reading order is
--- `dsl/init.lua` (compiling), `runtime.lua` (driving), `run/init.lua` (one run).
+-- `dsl/init.lua` (compiling), `runtime.lua` (the runs of a process), `run/init.lua` (one run).
 
 local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"

@@ -1,7 +1,7 @@
--- The runtime: drives runs and stands between them and the world. Each turn it
--- resumes what is ready, has the journal commit what that led to, performs what the
--- runs left in their outboxes (calls, records), fires what is due and lets the loop
--- wait. Runs in memory have no journal. Nothing is global: a process may have several.
+-- The runtime: has runs and stands between them and the world. They are started or resumed here,
+-- driven by the loop in `turn`, and what they leave in their outboxes (calls, records) is performed
+-- by `effects`, when the journal has committed it. Runs in memory have no journal. Nothing is
+-- global: a process may have several.
 
 local agents = require "orchlua.agents"
 local budget = require "orchlua.run.budget"
@@ -15,10 +15,9 @@ local effects = require "orchlua.effects"
 local errors = require "orchlua.error"
 local inside = require "orchlua.inside"
 local journal = require "orchlua.journal"
-local lfs = require "lfs"
 local limits = require "orchlua.run.limits"
+local messages = require "orchlua.messages"
 local operators = require "orchlua.run.operators"
-local nearest = require "orchlua.nearest"
 local pace = require "orchlua.agents.pace"
 local parking = require "orchlua.parking"
 local policy = require "orchlua.policy"
@@ -26,17 +25,14 @@ local random = require "orchlua.random"
 local resume = require "orchlua.resume"
 local runs = require "orchlua.run"
 local sqlite = require "orchlua.store.sqlite"
+local start = require "orchlua.start"
 local subrun = require "orchlua.run.subrun"
 local task = require "orchlua.task"
+local turn = require "orchlua.turn"
 
-local json, value = core.json, core.value
+local value = core.value
 
 local M = {}
-
--- How often ready runs are driven before the loop has its turn.
-local ROUNDS_AT_ONCE = 64
--- Seconds that a runtime works before it hears others ring. Where it has nothing to do it hears them at once.
-local DEAF_SECONDS = 0.02
 
 ---@class orchlua.Runtime
 local Runtime = {}
@@ -96,7 +92,7 @@ local function open_store(self, path)
     late = function() self.parking:recount() end,
   })
   self.parking = parking.new(self)
-  self.renew_at, self.listen_at = self.loop_handle:now() + sqlite.RENEW_SECONDS, self.loop_handle:now() + DEAF_SECONDS
+  turn.set_times(self)
 end
 
 -- The agents of the configuration, or a recording that stands in for them.
@@ -175,36 +171,6 @@ end
 
 -- Runs -------------------------------------------------------------------------
 
-local function undeclared(program, name)
-  local names = {}
-  for i, input in ipairs(program.inputs) do names[i] = input.name end
-  return errors.new("input", ("the program declares no input `%s`"):format(name), {
-    hint = nearest.hint(name, names) or names[1] and "it has " .. table.concat(names, ", ") or nil,
-  })
-end
-
-local function check_inputs(program, given)
-  local inputs, declared = value.object {}, {}
-  for _, input in ipairs(program.inputs) do declared[input.name] = input end
-  local names = {}
-  for name in pairs(given or {}) do
-    if type(name) == "string" then names[#names + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    if not declared[name] then return nil, undeclared(program, name) end
-    local converted, message = value.from_lua(given[name])
-    if converted == nil then return nil, errors.new("input", ("input `%s` is no value: %s"):format(name, message)) end
-    operators.set_field(inputs, name, converted)
-  end
-  for _, input in ipairs(program.inputs) do
-    if input.required and inputs[input.name] == nil then
-      return nil, errors.new("input", ("the program needs the input `%s`"):format(input.name), { hint = ("--input %s=…"):format(input.name) })
-    end
-  end
-  return inputs
-end
-
 local function taken(self, id)
   return self.runs[id] ~= nil or self.journal ~= nil and self.store:exists(id)
 end
@@ -258,45 +224,6 @@ function Runtime:adopt(run)
   self.alive = self.alive + 1
 end
 
-local function absolute(path)
-  if not path or path:sub(1, 1) == "/" then return path end
-  return path == "." and lfs.currentdir() or lfs.currentdir() .. "/" .. path
-end
-
--- What is kept so that the run can go on as it began.
-local function kept_options(self, options)
-  local kept = value.object {}
-  for _, pair in ipairs {
-    { "folder", absolute(options.folder) }, { "config", absolute(self.config.file) }, { "max_steps", options.max_steps },
-    { "max_memory", options.max_memory }, { "fronts", options.fronts[1] and options.fronts },
-    { "depth", options.depth }, { "label", options.label },
-  } do
-    if pair[2] ~= nil then kept[#kept + 1], kept[pair[1]] = pair[1], assert(value.from_lua(pair[2])) end
-  end
-  return kept
-end
-
--- An id is shown, typed and sent as a header: what cannot be is refused.
-local function checked_id(id)
-  if id == nil or type(id) == "string" and id ~= "" and id == value.utf8(id) and not id:find "^%-" and not id:find "%c" then return nil end
-  return errors.new("input", "a run's id is text without control characters that does not begin with `-`")
-end
-
--- The limits that a run is given from outside.
-local function checked_budget(given)
-  if given == nil then return nil end
-  local checked, message, hint = budget.limits(value.from_lua(given))
-  if checked then return checked end
-  return nil, errors.new("input", message, { hint = hint })
-end
-
--- The front matter that a run is under, the outermost first.
-local function fronts_of(program, options)
-  local fronts = table.move(options.fronts or {}, 1, #(options.fronts or {}), 1, {})
-  fronts[#fronts + 1] = options.front or program.front
-  return fronts
-end
-
 --- Starts a run of a program; it goes on in `loop`.
 ---@param program orchlua.Program
 ---@param options? { input: table?, run_id: string?, folder: string?, front: table?, fronts: table[]?, path: table?, parent: string?,
@@ -306,20 +233,20 @@ end
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:start(program, options)
   options = options or {}
-  local inputs, err = check_inputs(program, options.input)
+  local inputs, err = start.inputs(program, options.input)
   if not inputs then return nil, err end
-  local given, wrong = checked_budget(options.budget)
-  wrong = wrong or checked_id(options.run_id)
+  local given, wrong = start.budget(options.budget)
+  wrong = wrong or start.wrong_id(options.run_id)
   if wrong then return nil, wrong end
   local id = options.run_id or (self.clock.virtual and "seed-" .. self.seed or unique_id(self))
   if taken(self, id) then return nil, errors.new("run", ("a run of the id `%s` exists"):format(id)) end
   local how = {
-    seed = self:run_seed(), folder = options.folder or program.folder or ".", fronts = fronts_of(program, options), path = options.path,
+    seed = self:run_seed(), folder = options.folder or program.folder or ".", fronts = start.fronts(program, options), path = options.path,
     parent = options.parent, depth = options.depth, max_steps = self.options.max_steps, max_memory = self.options.max_memory, budget = given,
   }
   local run = self:new_run(id, program, inputs, how)
   if self.journal then
-    err = self.journal:create(run, { seed = how.seed, parent = how.parent, options = kept_options(self, how), created = self.clock:now() })
+    err = self.journal:create(run, { seed = how.seed, parent = how.parent, options = start.kept(self.config, how), created = self.clock:now() })
     if err then return nil, err end
   end
   self:adopt(run)
@@ -335,7 +262,7 @@ end
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:resume(id, options)
   options = options or {}
-  local given, wrong = checked_budget(options.budget)
+  local given, wrong = start.budget(options.budget)
   if wrong then return nil, wrong end
   if not self.journal then return nil, errors.new("run", "runs in memory cannot be resumed: give the runtime a store") end
   local here = self.runs[id] or self.parking:wake(id)
@@ -393,6 +320,12 @@ Runtime.ask, Runtime.sleep = inside.ask, inside.sleep
 
 -- The loop -------------------------------------------------------------------------
 
+--- Drives the runs, and lets the world in.
+Runtime.turn, Runtime.loop = turn.turn, turn.loop
+
+--- What runs are told from outside.
+Runtime.signal, Runtime.cancel, Runtime.take_messages = messages.signal, messages.cancel, messages.take_messages
+
 --- A run is no longer driven here. One that has ended is forgotten, so that a host may
 --- start runs for years; one that was stopped is known, since it may be resumed.
 function Runtime:ended(run)
@@ -414,212 +347,6 @@ function Runtime:stop(run, err)
     end
   end
   self:ended(run)
-end
-
-local function drive(self, run)
-  self.driving = run
-  run:drive()
-  self.driving = nil
-  if run.status == "running" then
-    if run.awake or run:has_arrivals() then self.touch(run) end
-  elseif run.status == "stopped" then
-    self:stop(run, run.error)
-  elseif not self.journal then
-    self:ended(run)
-  end
-end
-
--- Commits what has been gathered: at once when nothing else is in flight, so that nobody waits.
-local function commit(self)
-  if not self.journal:ready() then return end
-  if next(self.calls) or #self.awake > 0 then self.journal:commit_later() else self.journal:commit() end
-end
-
-local function drive_some(self, awake, from, to)
-  for i = from, to do
-    local run = awake[i]
-    awake[i] = nil
-    run.touched = false
-    if not run.accounted then drive(self, run) end
-  end
-end
-
--- Drives many runs of a journal in two halves, so that one half may be committed meanwhile.
-local function drive_halves(self, awake, count)
-  local from, half = core.loop.clock(), count // 2
-  self.journal:commit_meanwhile(count)
-  drive_some(self, awake, 1, half)
-  self.journal:commit_meanwhile(count - half)
-  drive_some(self, awake, half + 1, count)
-  self.journal.seconds_a_run = (core.loop.clock() - from) / count
-end
-
--- Drives the runs that are ready, a bounded number of rounds; tells whether there were any.
--- What was gathered while a batch was with the thread is committed although none is ready.
-local function drive_ready(self)
-  for round = 1, ROUNDS_AT_ONCE do
-    if self.journal and not self.awake[1] then commit(self) end
-    local awake = self.awake
-    if self.closing then return round > 1 end
-    local count = #awake
-    if count == 0 then return round > 1 end
-    self.awake, self.driven = self.driven, awake
-    if self.journal and count > 1 then drive_halves(self, awake, count) else drive_some(self, awake, 1, count) end
-    if self.journal then commit(self) end
-  end
-  return true
-end
-
-local function all_parked(self)
-  for _, run in pairs(self.runs) do
-    if run.status == "running" and not run:parked() then return false end
-  end
-  return true
-end
-
--- Seconds that the loop waits at most before it looks again: a timer may be due in 1e300.
-local LONGEST_TURN = 86400
-
--- A sign of life for the store, a look for messages, and room for those at work, every
--- few seconds.
-local function keep_house(self)
-  if not self.journal then return end
-  self.parking:wake_due()
-  if self.loop_handle:now() < self.renew_at then return end
-  self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
-  self.store:renew()
-  if not self.journal.busy then self.store:tidy() end
-  self:take_messages()
-  self.parking:tidy()
-  commit(self)
-end
-
--- From here on others are heard, and what they have said before. It is not done at the start: the
--- system takes longer to end the watch on a file than most short runs take.
-local function listen(self)
-  if not self.journal or self.bell ~= nil then return end
-  self.bell = self.store:listen(self.loop_handle, function() self:take_messages() end) or false
-  self:take_messages()
-end
-
--- How long the loop may wait: not at all while a run is ready; nil when nothing is due.
-local function patience(self)
-  if #self.awake > 0 then return 0 end
-  local seconds, outside = self.clock:next() or math.huge, self.outside:next() or math.huge
-  local least = math.min(seconds, outside)
-  if self.journal then least = math.min(least, math.max(0, self.renew_at - self.loop_handle:now()), self.parking:patience() or math.huge) end
-  return least < math.huge and math.min(least, LONGEST_TURN) or nil
-end
-
--- The loop is at work from here to the end of a block, however that ends. Nobody has it turn while it
--- does: a run in the middle of being driven would be driven again.
-local AtWork = {}
-
-function AtWork.__close(at_work)
-  local self = at_work.runtime
-  self.at_work = false
-  if self.closing then self:close() end
-end
-
-local function work(self)
-  if self.at_work then error("the loop is at work already: an agent waits with orchlua.sleep, ask, exec or http", 3) end
-  self.at_work = true
-  return setmetatable({ runtime = self }, AtWork)
-end
-
-local function turn(self)
-  local worked = drive_ready(self)
-  keep_house(self)
-  worked = self.outside:fire() or worked
-  worked = #self.awake == 0 and self.clock:fire() or worked
-  if self.alive == 0 or self.closing then return false end
-  if not worked or self.listen_at and self.loop_handle:now() >= self.listen_at then listen(self) end
-  local seconds = worked and 0 or patience(self)
-  local active = self.loop_handle:turn(seconds)
-  return active or seconds ~= nil or #self.awake > 0
-end
-
---- One turn: runs, effects, timers, the world.
----@return boolean more   whether anything is left that can happen
-function Runtime:turn()
-  if self.closed then return false end
-  local _ <close> = work(self)
-  return turn(self)
-end
-
--- Nothing goes on, and nothing is due: all that is left is waiting.
-local function quiet(self)
-  if not self.clock.virtual and self.clock:next() == 0 or self.parking and self.parking:patience() == 0 then return false end
-  return #self.awake == 0 and not (self.journal and (self.journal.busy or self.journal:ready())) and all_parked(self)
-end
-
---- Goes on until every run has ended. With `until_parked`, also returns when all
---- that is left only waits for timers or signals; with `stop`, when it says so.
----@param options? { until_parked: boolean?, stop: (fun(): boolean)? }
-function Runtime:loop(options)
-  options = options or {}
-  local _ <close> = work(self)
-  while self.alive > 0 do
-    drive_ready(self)
-    if options.stop and options.stop() or self.alive == 0 or self.closing then return end
-    if options.until_parked and quiet(self) then return end
-    if not turn(self) and self.alive > 0 and #self.awake == 0 then return end
-  end
-end
-
--- From outside ------------------------------------------------------------------------
-
--- A run that can still be told something: of this runtime, or of its store.
-local function running(self, id)
-  local run, err = self.runs[id] or self.parking and self.parking:wake(id), nil
-  if not run and self.journal then run, err = self.store:find(id) end
-  if not run then return nil, err or errors.new("run", ("there is no run `%s`, or it has ended"):format(id)) end
-  if run.status ~= "running" then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, run.status)) end
-  return run
-end
-
--- Hands a run a message: as a row when it is driven here, else by its store.
-local function hand(self, id, message)
-  local run, err = running(self, id)
-  if not run then return nil, err end
-  if not self.runs[id] then return self.store:send(run, message) end
-  run:deliver(message.kind == "signal" and message or { kind = "cancel", reason = message.name })
-  return true
-end
-
---- Hands a run a signal.
----@param id string
----@param name string
----@param signalled any   a plain value
----@return boolean? ok, orchlua.Error? err
-function Runtime:signal(id, name, signalled)
-  local converted, message = value.from_lua(signalled)
-  if converted == nil then return nil, errors.new("signal", "the signal's value is no value: " .. message) end
-  local body = json.encode(converted)
-  if body and #body > self.config.limits.row then
-    return nil, limits.reached("row", "the signal's value is larger than " .. limits.size(self.config.limits.row))
-  end
-  return hand(self, id, { kind = "signal", name = name, body = body })
-end
-
---- Cancels a run: its FINALLY blocks run, then it ends.
----@return boolean? ok, orchlua.Error? err
-function Runtime:cancel(id, reason)
-  return hand(self, id, { kind = "cancel", name = reason })
-end
-
---- Takes in what other processes have handed to the runs of this one.
-function Runtime:take_messages()
-  local messages = self.store.driver and self.store:messages() or {}
-  local seen = {}
-  for _, message in ipairs(messages) do
-    seen[message.number] = true
-    local run = self.runs[message.run] or self.parking:wake(message.run)
-    if run and not self.seen_messages[message.number] then
-      run:deliver { kind = message.kind, name = message.name, reason = message.name, body = message.body, message = message.number }
-    end
-  end
-  self.seen_messages = seen
 end
 
 -- What has come to runs of a journal is taken in, so that it is kept.

@@ -1,0 +1,93 @@
+-- What a run is started with, checked; and what of it is kept, so that the run can go on as it began.
+
+local budget = require "orchlua.run.budget"
+local core = require "orchlua.core"
+local errors = require "orchlua.error"
+local lfs = require "lfs"
+local nearest = require "orchlua.nearest"
+local operators = require "orchlua.run.operators"
+
+local value = core.value
+
+local M = {}
+
+local function undeclared(program, name)
+  local names = {}
+  for i, input in ipairs(program.inputs) do names[i] = input.name end
+  return errors.new("input", ("the program declares no input `%s`"):format(name), {
+    hint = nearest.hint(name, names) or names[1] and "it has " .. table.concat(names, ", ") or nil,
+  })
+end
+
+--- The values of a program's inputs.
+---@param program orchlua.Program
+---@param given? table   plain values, by name
+---@return table? inputs, orchlua.Error? err
+function M.inputs(program, given)
+  local inputs, declared = value.object {}, {}
+  for _, input in ipairs(program.inputs) do declared[input.name] = input end
+  local names = {}
+  for name in pairs(given or {}) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    if not declared[name] then return nil, undeclared(program, name) end
+    local converted, message = value.from_lua(given[name])
+    if converted == nil then return nil, errors.new("input", ("input `%s` is no value: %s"):format(name, message)) end
+    operators.set_field(inputs, name, converted)
+  end
+  for _, input in ipairs(program.inputs) do
+    if input.required and inputs[input.name] == nil then
+      return nil, errors.new("input", ("the program needs the input `%s`"):format(input.name), { hint = ("--input %s=…"):format(input.name) })
+    end
+  end
+  return inputs
+end
+
+local function absolute(path)
+  if not path or path:sub(1, 1) == "/" then return path end
+  return path == "." and lfs.currentdir() or lfs.currentdir() .. "/" .. path
+end
+
+--- What is kept in the store.
+---@param config table   the configuration
+---@param options table  what the run is started with
+---@return table object
+function M.kept(config, options)
+  local kept = value.object {}
+  for _, pair in ipairs {
+    { "folder", absolute(options.folder) }, { "config", absolute(config.file) }, { "max_steps", options.max_steps },
+    { "max_memory", options.max_memory }, { "fronts", options.fronts[1] and options.fronts },
+    { "depth", options.depth }, { "label", options.label },
+  } do
+    if pair[2] ~= nil then kept[#kept + 1], kept[pair[1]] = pair[1], assert(value.from_lua(pair[2])) end
+  end
+  return kept
+end
+
+--- An id is shown, typed and sent as a header: what cannot be is refused.
+---@return orchlua.Error?
+function M.wrong_id(id)
+  if id == nil or type(id) == "string" and id ~= "" and id == value.utf8(id) and not id:find "^%-" and not id:find "%c" then return nil end
+  return errors.new("input", "a run's id is text without control characters that does not begin with `-`")
+end
+
+--- What a run may spend, as it is given from outside.
+---@return table? budget, orchlua.Error? err   neither when none is given
+function M.budget(given)
+  if given == nil then return nil end
+  local checked, message, hint = budget.limits(value.from_lua(given))
+  if checked then return checked end
+  return nil, errors.new("input", message, { hint = hint })
+end
+
+--- The front matter that a run is under, the outermost first.
+---@return table[]
+function M.fronts(program, options)
+  local fronts = table.move(options.fronts or {}, 1, #(options.fronts or {}), 1, {})
+  fronts[#fronts + 1] = options.front or program.front
+  return fronts
+end
+
+return M
