@@ -57,9 +57,10 @@ int orchlua_from_lua(lua_State *L);
  * On a fault pushes nothing and gives the message. */
 const char *orchlua_push_json(lua_State *L, int index, const char *indent, size_t indent_size);
 
-/* `encode` and `longer` of the JSON module, as Lua calls them. */
+/* `encode`, `longer` and `find` of the JSON module, as Lua calls them; `core/encode.c`, `core/find.c`. */
 int orchlua_json_encode(lua_State *L);
 int orchlua_json_longer(lua_State *L);
+int orchlua_json_find(lua_State *L);
 
 /* Openers: each pushes its module's table. */
 int orchlua_open_value(lua_State *L);
