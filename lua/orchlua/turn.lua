@@ -2,7 +2,7 @@
 -- to, fires what is due and lets the world in.
 
 local core = require "orchlua.core"
-local sqlite = require "orchlua.store.sqlite"
+local leases = require "orchlua.store.lease"
 
 -- How often ready runs are driven before the loop has its turn.
 local ROUNDS_AT_ONCE = 64
@@ -17,7 +17,7 @@ local Runtime = {}
 --- Sets when the store is first told that this process lives, and when others are first heard.
 function Runtime:set_times()
   local now = self.loop_handle:now()
-  self.renew_at, self.listen_at = now + sqlite.RENEW_SECONDS, now + DEAF_SECONDS
+  self.renew_at, self.listen_at = now + leases.RENEW_SECONDS, now + DEAF_SECONDS
 end
 
 local function drive(self, run)
@@ -87,7 +87,7 @@ local function keep_house(self)
   if not self.journal then return end
   self.parking:wake_due()
   if self.loop_handle:now() < self.renew_at then return end
-  self.renew_at = self.loop_handle:now() + sqlite.RENEW_SECONDS
+  self.renew_at = self.loop_handle:now() + leases.RENEW_SECONDS
   self.store:renew()
   if not self.journal.busy then self.store:tidy() end
   self:take_messages()

@@ -4,7 +4,7 @@ local config = require "orchlua.config"
 local core = require "orchlua.core"
 local orchlua = require "orchlua"
 local parking = require "orchlua.parking"
-local sqlite = require "orchlua.store.sqlite"
+local leases = require "orchlua.store.lease"
 
 local checked = assert(config.check({ agents = { ["*"] = function(request) return "<" .. request.prompt .. ">" end } }, ".", "spec"))
 
@@ -14,11 +14,11 @@ describe("runs that only wait", function()
   local path, seconds, in_memory, renew
   before_each(function()
     path = io.popen("mktemp -d -p /dev/shm 2>/dev/null || mktemp -d"):read "l" .. "/s.db"
-    seconds, in_memory, renew = parking.SECONDS, parking.IN_MEMORY, sqlite.RENEW_SECONDS
-    parking.SECONDS, parking.IN_MEMORY, sqlite.RENEW_SECONDS = 0.1, 5, 0.05
+    seconds, in_memory, renew = parking.SECONDS, parking.IN_MEMORY, leases.RENEW_SECONDS
+    parking.SECONDS, parking.IN_MEMORY, leases.RENEW_SECONDS = 0.1, 5, 0.05
   end)
   after_each(function()
-    parking.SECONDS, parking.IN_MEMORY, sqlite.RENEW_SECONDS = seconds, in_memory, renew
+    parking.SECONDS, parking.IN_MEMORY, leases.RENEW_SECONDS = seconds, in_memory, renew
     os.execute("rm -rf " .. path:match "^(.*)/")
   end)
 
@@ -125,9 +125,9 @@ describe("runs that only wait", function()
   end)
 
   it("are not waited for any more when another process has taken them over, put away or not", function()
-    local lease = sqlite.LEASE_SECONDS
-    local _ <close> = setmetatable({}, { __close = function() sqlite.LEASE_SECONDS = lease end })
-    sqlite.LEASE_SECONDS = 0.5
+    local lease = leases.SECONDS
+    local _ <close> = setmetatable({}, { __close = function() leases.SECONDS = lease end })
+    leases.SECONDS = 0.5
     local rt, other, runs = runtime(), runtime(), {}
     local program = compile "AWAIT m FROM go\nRETURN m.output\n"
     for i = 1, 20 do runs[i] = assert(rt:start(program, { run_id = "r" .. i })) end

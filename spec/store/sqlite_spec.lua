@@ -149,7 +149,7 @@ describe("a store in SQLite", function()
     end
     local kept = store:query("SELECT min(seq) AS first, max(seq) AS last, count(*) AS n, max(length(body)) AS longest FROM journal")[1]
     assert.same({ first = 82, last = 101, n = 20, longest = 1000 }, kept)
-    assert.equal(sqlite.HISTORY_BODY, store:query("SELECT max(length(body)) AS longest FROM journal WHERE seq <= 91")[1].longest)
+    assert.equal(store.HISTORY_BODY, store:query("SELECT max(length(body)) AS longest FROM journal WHERE seq <= 91")[1].longest)
     local found = assert(store:find "r")
     local snapshot, rows = store:load(found)
     assert.equal("snapshot at 101", snapshot.body)
@@ -172,7 +172,7 @@ describe("a store in SQLite", function()
     assert(store:commit())
     assert.equal("three", store:load(assert(store:find "r")).body)
     local rows = store:query "SELECT error, readings FROM journal ORDER BY seq"
-    assert.equal(('{"type":"agent","message":"%s"}'):format(("ü"):rep(sqlite.HISTORY_BODY)), rows[2].error)
+    assert.equal(('{"type":"agent","message":"%s"}'):format(("ü"):rep(store.HISTORY_BODY)), rows[2].error)
     assert.is_nil(rows[2].readings)
     assert.equal("[1.5]", rows[3].readings)
   end)

@@ -11,8 +11,8 @@ local core = require "orchlua.core"
 
 local path, log, mode, program_file, where, number = table.unpack(arg)
 
-local sqlite = require "orchlua.store.sqlite"
-sqlite.LEASE_SECONDS = tonumber(os.getenv "LEASE") or sqlite.LEASE_SECONDS
+local leases = require "orchlua.store.lease"
+leases.SECONDS = tonumber(os.getenv "LEASE") or leases.SECONDS
 
 if os.getenv "SNAPSHOTS" then require("orchlua.journal").outgrown = function() return true end end
 
