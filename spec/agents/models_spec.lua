@@ -247,9 +247,9 @@ describe("an answer in pieces", function()
   end)
 
   it("that is whole needs no end of its body", function()
-    local before = os.time()
-    for _ = 1, 2 do assert.equal("echo: abc", answer("o", "[[open]]abc", ", stream: true, timeout: 5")) end
-    assert.is_true(os.time() - before < 4)
+    for _, kind in ipairs(KINDS) do
+      for _ = 1, 2 do assert.equal("echo: abc", answer(kind, "[[open]]abc", ", stream: true, timeout: 5"), kind) end
+    end
   end)
 
   it("may have its text in parts, as a whole answer may", function()

@@ -74,7 +74,7 @@ function events.message_delta(answer, event)
   answer.usage = wire.usage(input_in(wire.at(event, "usage")) or answer.input, wire.count_at(event, "usage", "output_tokens"))
 end
 
-function events.message_stop(answer) answer.ending = ENDINGS[answer.reason] or "stop" end
+function events.message_stop(answer) answer.ending, answer.whole = ENDINGS[answer.reason] or "stop", true end
 
 function events.error(answer, event) answer.problem = event end
 

@@ -22,6 +22,7 @@ local M = {}
 ---@field usage? { input: integer, output: integer }
 ---@field ending? "stop"|"length"|"refused"|"tool"   why it ended; nil: it was cut off
 ---@field problem? table      what the server says went wrong
+---@field whole? boolean       nothing comes behind this event of a stream
 
 local MOST_OUTPUT = question.MOST_OUTPUT
 
@@ -116,12 +117,13 @@ end
 local function taker(answer, dialect, show, whole_now)
   return function(data)
     if data == dialect.last then
-      answer.ending = answer.ending or "stop"
-      return whole_now()
+      answer.ending, answer.whole = answer.ending or "stop", true
+    else
+      local event = data ~= "" and json.decode(data)
+      local piece = event and dialect.piece(answer, event)
+      if piece then show(piece) end
     end
-    local event = data ~= "" and json.decode(data)
-    local piece = event and dialect.piece(answer, event)
-    if piece then show(piece) end
+    if answer.whole then whole_now() end
   end
 end
 

@@ -58,7 +58,10 @@ function M.piece(answer, line)
     answer.problem = line
     return nil
   end
-  if wire.at(line, "done") == true then finish(answer, line.done_reason, line.prompt_eval_count, line.eval_count) end
+  if wire.at(line, "done") == true then
+    finish(answer, line.done_reason, line.prompt_eval_count, line.eval_count)
+    answer.whole = true
+  end
   return wire.text_at(line, "message", "content")
 end
 
