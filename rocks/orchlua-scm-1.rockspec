@@ -68,6 +68,7 @@ build = {
       libdirs = { "$(UV_LIBDIR)", "$(CURL_LIBDIR)", "$(MD_LIBDIR)", "$(SQLITE_LIBDIR)" },
     },
     -- modules: written by `make rockspec`
+    ["orchlua.agents.admission"] = "lua/orchlua/agents/admission.lua",
     ["orchlua.agents.exec"] = "lua/orchlua/agents/exec.lua",
     ["orchlua.agents.http"] = "lua/orchlua/agents/http.lua",
     ["orchlua.agents"] = "lua/orchlua/agents/init.lua",

@@ -46,6 +46,13 @@ describe("a rate", function()
     assert.equal(5001, started)
   end)
 
+  it("goes on when a start raises", function()
+    local limit, time, started = rate.new { requests = 10, per = 10 }, clock.virtual(), false
+    assert.has_error(function() limit:enter(time, { tokens = 0, start = function() error("no", 0) end }) end, "no")
+    limit:enter(time, { tokens = 0, start = function() started = true end })
+    assert.is_true(started)
+  end)
+
   it("passes over who has given up", function()
     local limit, time, started = rate.new { requests = 1, per = 10 }, clock.virtual(), {}
     local waiters = {}

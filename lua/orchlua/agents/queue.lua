@@ -3,6 +3,8 @@
 -- that a run with 10,000 requests does not keep another's one waiting. Every
 -- operation takes constant time, and none of them waits or needs a coroutine.
 
+local admission = require "orchlua.agents.admission"
+
 local M = {}
 
 -- A list whose elements know their neighbours: first in, first out, and any
@@ -79,15 +81,7 @@ local function admit_waiting(self)
   end
 end
 
--- One admission loop at a time: a request that ends inside its own `start`
--- leaves its place to the loop that runs already, so the stack stays flat.
-local function admit(self)
-  if self.admitting then return end
-  self.admitting = true
-  local ok, problem = pcall(admit_waiting, self)
-  self.admitting = false
-  if not ok then error(problem, 0) end
-end
+local function admit(self) admission.once(self, admit_waiting) end
 
 local function stand_in_line(self, request, start)
   local line = self.line_of[request.run_id]

@@ -2,6 +2,7 @@
 -- tokens in any stretch of time. It is kept by waiting, in the order of asking. A try takes
 -- the tokens that it may need at worst, and gives back what it did not use when it has ended.
 
+local admission = require "orchlua.agents.admission"
 local clock = require "orchlua.clock"
 
 local M = {}
@@ -69,17 +70,12 @@ local function admit_waiting(self, on)
   end
 end
 
--- One admission at a time: a try that ends inside its own `start` leaves what follows to the
--- one that runs already, so the stack stays flat.
 function admit(self, on)
-  if self.admitting then return end
-  if self.due then
+  if self.due and not self.admitting then
     on:cancel(self.due)
     self.due = nil
   end
-  self.admitting = true
-  admit_waiting(self, on)
-  self.admitting = false
+  admission.once(self, admit_waiting, on)
 end
 
 ---@class orchlua.Rate.Waiter
