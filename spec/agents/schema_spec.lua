@@ -33,6 +33,7 @@ describe("a value under a schema", function()
       { '{"minLength": 3}', '"né"', "the reply has 2 characters, and should have 3 at least" },
       { '{"maxItems": 1}', "[1, 2]", "the reply has 2 items, and should have 1 at most" },
       { '{"uniqueItems": true}', '[1, "1", {"a": 1}, {"a": 1}]', "the reply has the same item twice, at 2 and 3" },
+      { '{"uniqueItems": true}', '[{"a": 1, "b": [2]}, {"a": 1, "b": ["2"]}, {"b": [2.0], "a": 1}]', "the reply has the same item twice, at 0 and 2" },
       { '{"prefixItems": [{"type": "string"}], "items": {"type": "number"}}', '["a", "b"]', '`[1]` is a string ("b"), and should be a number' },
       { '{"anyOf": [{"type": "string"}, {"minimum": 3}]}', "1", "the reply is a number (1), and fits none of the 2 shapes that it may have" },
       { '{"oneOf": [{"minimum": 1}, {"minimum": 3}]}', "4", "the reply is a number (4), and fits 2 of the 2 shapes of which it should have one" },

@@ -170,19 +170,24 @@ about("string", {
   end,
 })
 
--- The first pair of equal items. Scalars are compared by their JSON, so that a long list takes no time.
+-- A text that is the same for equal values, and for no others: JSON with its keys in order.
+local function canonical(v)
+  local of = kind(v)
+  if of ~= "array" and of ~= "object" then return json.encode(v) end
+  local parts = {}
+  for i = 1, #v do parts[i] = of == "array" and canonical(v[i]) or json.encode(v[i]) .. ":" .. canonical(v[v[i]]) end
+  if of == "array" then return "[" .. table.concat(parts, ",") .. "]" end
+  table.sort(parts)
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- The first pair of equal items.
 local function equal_items(items)
   local seen = {}
   for i = 1, #items do
-    local key = kind(items[i]) .. json.encode(items[i])
-    if type(items[i]) ~= "table" then
-      if seen[key] then return seen[key], i end
-      seen[key] = i
-    else
-      for j = 1, i - 1 do
-        if value.equal(items[i], items[j]) then return j, i end
-      end
-    end
+    local text = canonical(items[i])
+    if seen[text] then return seen[text], i end
+    seen[text] = i
   end
 end
 
