@@ -10,10 +10,19 @@ local json, value = core.json, core.value
 ---@class orchlua.Runtime
 local Runtime = {}
 
--- A run that can still be told something: of this runtime, or of its store.
+-- A run that is driven here; nil when it is not.
+local function driven_here(self, id)
+  local run, err = self.runs[id], nil
+  if not run and self.parking then run, err = self.parking:wake(id) end
+  if err then errors.raise(err.type, err.message) end
+  return run and not run.accounted and run or nil
+end
+
+-- A run that can still be told something: one that is driven here, or as it stands in the store.
 local function running(self, id)
-  local run, err = self.runs[id] or self.parking and self.parking:wake(id), nil
+  local run, err = driven_here(self, id), nil
   if not run and self.journal then run, err = self.store:find(id) end
+  run = run or not self.journal and self.runs[id]
   if not run then return nil, err or errors.new("run", ("there is no run `%s`, or it has ended"):format(id)) end
   if run.status ~= "running" then return nil, errors.new("run", ("the run `%s` has ended: %s"):format(id, run.status)) end
   return run
@@ -23,7 +32,7 @@ end
 local function hand(self, id, message)
   local run, err = running(self, id)
   if not run then return nil, err end
-  if not self.runs[id] then return self.store:send(run, message) end
+  if run ~= self.runs[id] then return self.store:send(run, message) end
   run:deliver(message.kind == "signal" and message or { kind = "cancel", reason = message.name })
   return true
 end
@@ -49,13 +58,15 @@ function Runtime:cancel(id, reason)
   return hand(self, id, { kind = "cancel", name = reason })
 end
 
---- Takes in what other processes have handed to the runs of this one.
+--- Takes in what other processes have handed to the runs of this one. What is for a run that is not driven here is left where
+--- it is: its next resume takes it. So is all, for now, when the store cannot be read.
 function Runtime:take_messages()
-  local messages = self.store.driver and self.store:messages() or {}
+  local messages = self.store.driver and self.store:messages()
+  if not messages then return end
   local seen = {}
   for _, message in ipairs(messages) do
-    seen[message.number] = true
-    local run = self.runs[message.run] or self.parking:wake(message.run)
+    local run = driven_here(self, message.run)
+    seen[message.number] = run and true or nil
     if run and not self.seen_messages[message.number] then
       run:deliver { kind = message.kind, name = message.name, reason = message.name, body = message.body, message = message.number }
     end
