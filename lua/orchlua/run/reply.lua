@@ -56,9 +56,9 @@ function M.parse_slowly(text, more, collector, done)
   local co = coroutine.create(json.decode_slowly)
   local function step()
     local ok, decoded = coroutine.resume(co, whole, SLICE)
-    if not ok then error(decoded, 0) end
     if coroutine.status(co) ~= "dead" then return more(step) end
     collector:go_on()
+    if not ok then error(decoded, 0) end
     done(decoded)
   end
   collector:rest(more, step)

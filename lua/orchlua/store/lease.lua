@@ -2,7 +2,6 @@
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
-local fault = require "orchlua.store.fault"
 local process = require "orchlua.store.process"
 
 local M = {}
@@ -29,6 +28,15 @@ local function held_error(store, run)
     { hint = "wait until that process ends, or stop it; `orchlua signal` and `orchlua cancel` reach it" })
 end
 
+-- A run's row as it was, when it can be had, and is.
+local function take(store, id)
+  local run, err = store:find(id)
+  if not run then return nil, err end
+  if M.held_by_other(store, run) then return nil, held_error(store, run) end
+  err = select(2, store:query("UPDATE run SET driver = ?, fence = fence + 1 WHERE number = ?", store.driver, run.number))
+  return run, err
+end
+
 --- Takes the lease of a run: from now on this process drives it.
 ---@param id string
 ---@return table? run   as `find` gives it, with its new `fence`; `crashed` when its last driver never let it go
@@ -36,18 +44,9 @@ end
 function M.take(store, id)
   local err = store:sign_in()
   if err then return nil, err end
-  local ok, wrong = store.db:execute "BEGIN IMMEDIATE"
-  if not ok then return nil, fault.of(store.path, wrong) end
   local run
-  run, err = store:find(id)
-  if run and M.held_by_other(store, run) then
-    err = held_error(store, run)
-  elseif run then
-    err = select(2, store:query("UPDATE run SET driver = ?, fence = fence + 1 WHERE number = ?", store.driver, run.number))
-  end
-  ok, wrong = store.db:execute(err and "ROLLBACK" or "COMMIT")
-  if not err and not ok then err = fault.of(store.path, wrong) end
-  if err then return nil, err end
+  run, err = store:transaction(function() return take(store, id) end)
+  if not run then return nil, err end
   run.crashed, run.driver_before = run.driver ~= nil, run.driver
   run.last_driven = math.max(run.changed, run.driver and run.renewed or 0)
   run.fence, run.driver = run.fence + 1, store.driver

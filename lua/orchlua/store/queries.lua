@@ -135,13 +135,7 @@ function M:prune_some(time, rows)
   local some, err = self:query("SELECT 1 FROM run " .. ENDED_BEFORE, time, 1)
   if not some then return nil, err end
   if #some == 0 then return 0 end
-  err = select(2, self:query "BEGIN IMMEDIATE")
-  if err then return nil, err end
-  local count
-  count, err = delete_ended(self, time, rows)
-  local ended = select(2, self:query(err and "ROLLBACK" or "COMMIT"))
-  if err or ended then return nil, err or ended end
-  return count
+  return self:transaction(function() return delete_ended(self, time, rows) end)
 end
 
 -- Rows of the journal that one transaction deletes: others write in between.

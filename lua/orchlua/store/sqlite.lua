@@ -158,6 +158,21 @@ function Store:query(sql, ...)
   return nil, fault.of(self.path, err)
 end
 
+--- Does something in one transaction, or nothing of it when it gives an error or raises.
+---@param fn fun(): any, orchlua.Error?
+---@return any? result   what `fn` gives
+---@return orchlua.Error? err
+function Store:transaction(fn)
+  local err = select(2, self:query "BEGIN IMMEDIATE")
+  if err then return nil, err end
+  local ok, result, problem = pcall(fn)
+  if ok and not problem then problem = select(2, self:query "COMMIT") end
+  if not ok or problem then self:query "ROLLBACK" end
+  if not ok then error(result, 0) end
+  if problem then return nil, problem end
+  return result
+end
+
 --- Signs this process in as a driver, when it has not.
 ---@return orchlua.Error? err
 function Store:sign_in()
