@@ -92,6 +92,60 @@ describe("the library", function()
     os.execute(("rm -f %s %s-wal %s-shm %s-bell"):format(store, store, store, store))
   end)
 
+  it("names no branch in the record of a run's end", function()
+    local _, records = spec_run.run('PARALLEL:\n  BRANCH a: FAIL "A"\n  BRANCH ok: WAIT 0.2')
+    assert.equal("run:failed", records[#records].type)
+    assert.is_nil(records[#records].branch)
+  end)
+
+  it("keeps a signal for a run that was stopped here: its resume takes it", function()
+    local store, interrupt, asked = os.tmpname(), false, 0
+    local function agent()
+      asked = asked + 1
+      interrupt = asked == 1
+      return "x"
+    end
+    local function host() return assert(orchlua.runtime { store = store, interrupted = function() return interrupt end, config = { agents = { a = agent } } }) end
+    local here, other = host(), host()
+    local program = assert(orchlua.compile 'EVENT completion:async {agent_id: "a", prompt: ""} AS r\nSTATE n = 0\nFOREACH i IN RANGE(3000):\n  UPDATE n = n + i\nAWAIT m FROM go\nRETURN m')
+    local run = assert(here:start(program, { run_id = "r" }))
+    here:loop()
+    assert.equal("stopped", run.status)
+    interrupt = false
+    assert.is_true(other:signal("r", "go", "one"))
+    assert.is_true(here:signal("r", "go", "two"))
+    here:take_messages()
+    local resumed = assert(here:resume "r")
+    here:loop()
+    assert.equal("one", resumed.result.result)
+    here:close()
+    other:close()
+    os.execute(("rm -f %s %s-wal %s-shm %s-bell"):format(store, store, store, store))
+  end)
+
+  it("stops a parent with its sub-run, and a resume goes on with both", function()
+    local child, parent = 'STATE l = RANGE(9000000)\nRETURN LENGTH(l)', 'EVENT orchestration:run {file: "child.dsl"} AS r\nRETURN r'
+    for _, store in ipairs { ":memory:", os.tmpname() } do
+      local function host(memory)
+        return assert(orchlua.runtime { store = store, max_memory = memory, compile_file = function() return orchlua.compile(child) end })
+      end
+      local rt = host(1 << 20)
+      local run = assert(rt:start(assert(orchlua.compile(parent)), { run_id = "r" }))
+      rt:loop { until_parked = true }
+      rt:close()
+      assert.equal("stopped", run.status)
+      assert.equal("limit", run.error.type)
+      if store ~= ":memory:" then
+        rt = host(1 << 30)
+        run = assert(rt:resume "r")
+        rt:loop()
+        rt:close()
+        assert.equal(9000000, run.result)
+      end
+      os.execute(("rm -f %s %s-wal %s-shm %s-bell"):format(store, store, store, store))
+    end
+  end)
+
   it("does not turn its loop inside what it calls: that raises, and the run goes on as it would have", function()
     local program = assert(orchlua.compile [[
 TRY:

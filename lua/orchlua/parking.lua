@@ -3,6 +3,7 @@
 -- store knows when they are due; they come back on their timer or a message.
 
 local errors = require "orchlua.error"
+local flow = require "orchlua.run.flow"
 local journal = require "orchlua.journal"
 local resume = require "orchlua.resume"
 local snapshot = require "orchlua.run.snapshot"
@@ -45,6 +46,7 @@ end
 local function leave_memory(self, run)
   local runtime = self.runtime
   run:disarm()
+  flow.leave(run)
   snapshot.forget(run)
   run.status = "running"
   runtime.runs[run.id] = nil

@@ -13,6 +13,7 @@ local config = require "orchlua.config"
 local core = require "orchlua.core"
 local effects = require "orchlua.effects"
 local errors = require "orchlua.error"
+local flow = require "orchlua.run.flow"
 local inside = require "orchlua.inside"
 local journal = require "orchlua.journal"
 local limits = require "orchlua.run.limits"
@@ -331,6 +332,7 @@ Runtime.signal, Runtime.cancel, Runtime.take_messages = messages.signal, message
 function Runtime:ended(run)
   if run.accounted then return end
   run.accounted = true
+  flow.leave(run)
   self.alive = self.alive - 1
   if run.status ~= "stopped" then self.runs[run.id] = nil end
   if run.on_end then run.on_end(run) end
@@ -372,6 +374,7 @@ function Runtime:close()
   self.calls = {}
   if self.recorder then self.recorder:close() end
   self.collector:close()
+  for _, run in pairs(self.runs) do flow.leave(run) end
   if self.journal then
     if self.driving then self.journal:drop(self.driving) end
     take_in(self)

@@ -209,6 +209,41 @@ describe("patterns", function()
     assert.equal("early", stopped.result)
   end)
 
+  it("go on no further when their branch is cancelled, also inside a TRY, and leave nothing open", function()
+    local library = function(seen)
+      return { name = "p", description = "p", params = {}, run = function(flow)
+        local _ <close> = setmetatable({}, { __close = function() seen[#seen + 1] = "closed" end })
+        flow:parallel({ 1 }, function()
+          local _ <close> = setmetatable({}, { __close = function() seen[#seen + 1] = "closed inside" end })
+          flow:wait(100)
+          seen[#seen + 1] = "went on"
+        end)
+        seen[#seen + 1] = "went on"
+        return "end"
+      end }
+    end
+    local text = 'PARALLEL:\n  BRANCH:\n    TRY:\n      EVENT pattern:p {} AS r\n    FINALLY:\n      TRACK {done: true}\n  BRANCH:\n    WAIT 1\n    RETURN "left"'
+    local seen = {}
+    assert.equal("left", run.result(text, { config = { patterns = { p = library(seen) } } }))
+    assert.same({ "closed inside", "closed" }, seen)
+  end)
+
+  it("close what they hold when they fail, and when their run is let go", function()
+    local seen = {}
+    local function library(go_on)
+      return { name = "p", description = "p", params = {}, run = function(flow)
+        local _ <close> = setmetatable({}, { __close = function() seen[#seen + 1] = "closed" end })
+        go_on(flow)
+      end }
+    end
+    run.failure("EVENT pattern:p {} AS r\nRETURN r", { config = { patterns = { p = library(function() error "broken" end) } } })
+    assert.same({ "closed" }, seen)
+    local _, runtime = run.start("EVENT pattern:p {} AS r\nRETURN r", { real_time = true, config = { patterns = { p = library(function(flow) flow:wait(100) end) } } })
+    runtime:turn()
+    runtime:close()
+    assert.same({ "closed", "closed" }, seen)
+  end)
+
   it("say what is stuck when nothing can wake them", function()
     local config = { agents = { ["*"] = good }, patterns = { waiting = { params = {}, run = function(flow) flow:await() end } } }
     assert.equal("stuck", run.failure("EVENT pattern:waiting {} AS r", { config = config }).type)

@@ -97,10 +97,12 @@ function Run:cancel_branch(branch)
     branch.children.closed = true
     return
   end
-  local site = self.program.sites[branch.site or 0]
+  local is_strand = branch.unit == flow.UNIT
+  local site = not is_strand and self.program.sites[branch.site or 0]
   if site and site.cancel then
     branch.frame[1] = site.cancel
   else
+    if is_strand then flow.cancelled(self, branch) end
     branch.unit = ENDED
   end
   if branch.wait then self:wake(branch, nil) end
@@ -126,7 +128,7 @@ function Run:finish()
     if branch.wait then self:forget_wait(branch) end
   end
   local work = self.work
-  work.ready, work.values, work.ready_first, work.ready_last = {}, {}, 1, 0
+  work.ready, work.values, work.ready_first, work.ready_last, work.current = {}, {}, 1, 0, false
   self.branches, self.branch_total, self.waiters, self.awake = {}, 0, nil, false
   self.status, self.result, self.error = how.status, how.result, how.error
   local ended = self:learned(function() return self.clock:now() end)

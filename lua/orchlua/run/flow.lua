@@ -255,9 +255,21 @@ local function coroutine_of(player, strand)
   return co
 end
 
+-- Ends a strand's coroutine where it stands: its `<close>` variables are closed. Nobody hears what that raises, as the strand
+-- is none any more.
+local function close(player, strand)
+  local co = player.coroutines[strand]
+  if co and coroutine.status(co) ~= "normal" and coroutine.status(co) ~= "running" then coroutine.close(co) end
+end
+
 -- Resumes a strand; gives whether it went well, then what it yields or returned.
 local function resume(player, strand, told)
-  return coroutine.resume(coroutine_of(player, strand), told)
+  local co = coroutine_of(player, strand)
+  local function through(ok, ...)
+    if not ok then close(player, strand) end
+    return ok, ...
+  end
+  return through(coroutine.resume(co, told))
 end
 
 local function kept(told)
@@ -336,6 +348,19 @@ function M.start(run, branch, asked, pattern, params)
   root.home.keeps_all = true
   add_strand(record, root, nil, nil)
   run:wake(root)
+end
+
+--- A strand is cancelled.
+function M.cancelled(run, branch)
+  local player = run.players[branch.frame.flow]
+  if player then close(player, branch.frame.strand) end
+end
+
+--- The run leaves memory, or has ended: nothing of its pattern calls is left open.
+function M.leave(run)
+  for _, player in pairs(run.players) do
+    for strand in pairs(player.coroutines) do close(player, strand) end
+  end
 end
 
 --- A strand has ended, or was cancelled; with its first one the pattern call is over.

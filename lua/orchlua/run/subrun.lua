@@ -1,5 +1,5 @@
 -- `orchestration:run`: a request whose answer is the result of a run of
--- its own. It is cancelled with its parent.
+-- its own. It is cancelled with its parent; where it is stopped its parent is too, and a resume goes on with both.
 
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
@@ -28,11 +28,10 @@ end
 -- A program that runs itself is stopped here.
 local DEEPEST_SUB_RUN = 20
 
--- What a sub-run that has ended answers; nil when it was stopped, and may yet go on.
+-- What a sub-run that has ended answers.
 local function answer_of(request, status, result, err, duration, usage)
   local took = usage and budget.of_sub_run(usage)
   if status == "completed" then return { value = result, duration = duration, usage = took } end
-  if status == "stopped" then return nil end
   local place = err.line and ("%s:%d"):format(request.file, err.line) or request.file
   return { error = errors.new(err.type, place .. ": " .. err.message, { status = err.status }), duration = duration, usage = took }
 end
@@ -73,8 +72,8 @@ local function attach(runtime, parent, request, child, answer)
   }
   child.on_end = function(ended)
     if not runtime.calls[request] then return end
-    local outcome = answer_of(request, ended.status, ended.result, ended.error, ended.duration, ended.usage)
-    if outcome then answer(outcome) end
+    if ended.status == "stopped" then return runtime:stop(parent, ended.error) end
+    answer(answer_of(request, ended.status, ended.result, ended.error, ended.duration, ended.usage))
   end
 end
 
