@@ -154,6 +154,7 @@ build = {
     ["orchlua.functions.methods"] = "lua/orchlua/functions/methods.lua",
     ["orchlua.functions.numbers"] = "lua/orchlua/functions/numbers.lua",
     ["orchlua.functions.random"] = "lua/orchlua/functions/random.lua",
+    ["orchlua.functions.range"] = "lua/orchlua/functions/range.lua",
     ["orchlua.functions.runs"] = "lua/orchlua/functions/runs.lua",
     ["orchlua.functions.statistics"] = "lua/orchlua/functions/statistics.lua",
     ["orchlua.functions.strings"] = "lua/orchlua/functions/strings.lua",

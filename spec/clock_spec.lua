@@ -16,6 +16,14 @@ describe("the virtual clock", function()
     assert.is_nil(c:next())
   end)
 
+  it("does not come to the end of its seconds", function()
+    local time, called = clock.virtual(), {}
+    time:after(math.maxinteger, clock.TIMER, function() called[#called + 1] = "late" end)
+    time:after(1, clock.TIMER, function() called[#called + 1] = "soon" end)
+    while time:fire() do end
+    assert.same({ "soon", "late" }, called)
+  end)
+
   it("stands still while it is held", function()
     local c, called = clock.virtual(), false
     c:after(1, clock.TIMER, function() called = true end)

@@ -117,7 +117,7 @@ end
 ---@return orchlua.Due
 function Clock:after(seconds, class, call, first, second)
   self.count = self.count + 1
-  local due = { self:scale() + seconds, class * CLASS + self.count, call, first, second }
+  local due = { self:scale() + (seconds + 0.0), class * CLASS + self.count, call, first, second }
   local heap = self.heap
   heap[#heap + 1] = due
   sift_up(heap, #heap)

@@ -6,6 +6,7 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local in_flight = require "orchlua.run.in_flight"
 local failure = require "orchlua.run.failure"
 local reply = require "orchlua.run.reply"
 local snapshot = require "orchlua.run.snapshot"
@@ -155,7 +156,7 @@ end
 --- Takes a snapshot of a run at rest.
 function Journal:snapshot(run)
   local store, bytes = self.store, snapshot.write(run, untold(run))
-  store:whole(store.snapshot, store, run, run.row_seq, bytes)
+  store:whole(store.snapshot, store, run, run.row_seq, bytes, in_flight.has(run, "entity"))
   run.rows_bytes, run.snapshot_bytes = 0, #bytes
   self:gather(run)
 end

@@ -1,8 +1,21 @@
+local core = require "orchlua.core"
+local run = require "spec.support.run"
 local use = require "spec.support.call"
 
 local of, call, text, failure, null = use.of, use.call, use.text, use.failure, use.null
 
 describe("RANGE", function()
+  it("has the numbers that a loop over it sees, also at the ends of the integers", function()
+    for _, range in ipairs {
+      "9007199254740993, 9007199254740996", "9223372036854775800, 9223372036854775807", "9223372036854775800, 9223372036854775807, 3",
+      "-9223372036854775800, -9223372036854775807, -3", "0, 1, 0.25", "5, 5", "5, 1", "1, 5, -1", "10, 0, -3",
+    } do
+      local seen = run.result(("STATE n = []\nFOREACH i IN RANGE(%s): APPEND n i\nRETURN [n, RANGE(%s)]"):format(range, range), {})
+      assert.equal(core.value.text(seen[2]), core.value.text(seen[1]), range)
+    end
+    assert.equal("[9223372036854775800,9223372036854775803,9223372036854775806]", run.text "RETURN RANGE(9223372036854775800, 9223372036854775807, 3)")
+  end)
+
   it("goes up to, not including, its end", function()
     assert.equal("[0,1,2]", text("RANGE", 3))
     assert.equal("[2,3]", text("RANGE", 2, 4))

@@ -158,6 +158,26 @@ describe("a store in SQLite", function()
     assert.equal(1, store:query("SELECT count(*) AS n FROM snapshot WHERE body IS NOT NULL")[1].n)
   end)
 
+  it("cuts no row that may still have to answer a request about an entity, and makes up for it later", function()
+    local store = new()
+    local lease, note = started(store, "r"), ("n"):rep(1000)
+    local request = { number = 1, kind = "entity", action = "create", type = "t", id = "1", properties = value.object { "note", note = note }, time = 1 }
+    store:append_entity(lease, request, 2, 1, nil, 1)
+    store:snapshot(lease, 2, "one", true)
+    for seq = 3, 5 do
+      store:append(lease, seq, "timer", 1, seq)
+      store:snapshot(lease, seq, "more", true)
+    end
+    assert(store:commit())
+    assert.equal(note, assert(store:answered(lease, request)).value.properties.note)
+    for seq = 6, 7 do
+      store:append(lease, seq, "timer", 1, seq)
+      store:snapshot(lease, seq, "last", false)
+    end
+    assert(store:commit())
+    assert.equal(store.HISTORY_BODY, store:query("SELECT max(length(body)) AS longest FROM journal")[1].longest)
+  end)
+
   it("cuts long errors and readings there too, and an error stays one", function()
     local store = new()
     local lease = started(store, "r")

@@ -46,7 +46,10 @@ local function summarize(self, tree)
     elseif statement.tag == "Event" then
       self.events[#self.events + 1] = statement
       self.files[#self.files + 1] = literal_file(statement)
-      if statement.name == "completion:async" or statement.name:find "^pattern:" then self.asks = true end
+      local is_pattern = statement.name:find "^pattern:" ~= nil
+      if statement.name == "completion:async" or is_pattern then self.asks = true end
+      -- A pattern may await any signal.
+      if is_pattern then self.takes.signals = true end
     elseif statement.tag == "Await" then
       local from = statement.from and statement.from.value
       if from and from.tag == "String" and statement.from.mode == "one" then
@@ -63,7 +66,7 @@ function M.new(source, tree, checked, emitted)
   local self = setmetatable({
     name = source.name, title = tree.title, source = source, tree = tree,
     units = emitted.units, sites = emitted.sites, inputs = checked.inputs,
-    names = program_names(checked), asks = false, events = {}, files = {}, takes = { any = false, names = {} },
+    names = program_names(checked), asks = false, events = {}, files = {}, takes = { any = false, signals = false, names = {} },
   }, Program)
   summarize(self, tree)
   return self

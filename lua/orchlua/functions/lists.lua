@@ -6,6 +6,7 @@ local core = require "orchlua.core"
 local each = require "orchlua.functions.each"
 local errors = require "orchlua.error"
 local identity = require "orchlua.functions.identity"
+local range = require "orchlua.functions.range"
 local strings = require "orchlua.functions.strings"
 
 local value = core.value
@@ -18,16 +19,6 @@ local M = {}
 
 -- Numbers in a row ---------------------------------------------------------------------
 
--- Lua's own counted loop knows the ends of the integers.
-local function fill_integers(list, first, past, step)
-  if step > 0 and first >= past or step < 0 and first <= past then return end
-  local i = 0
-  for n = first, past + (step > 0 and -1 or 1), step do
-    i = i + 1
-    list[i] = n
-  end
-end
-
 local function range_bound(n)
   check.number("RANGE", n)
   return tointeger(n) or n
@@ -38,16 +29,11 @@ M.RANGE = { min = 1, max = 3, returns = "array", fn = function(run, first, past,
   if past == nil then first, past = 0, first end
   first, past, step = range_bound(first), range_bound(past), range_bound(step == nil and 1 or step)
   if step == 0 then errors.raise("arithmetic", "the step of RANGE is 0") end
-  local estimate = ((past + 0.0) - first) / step
-  check.elements_limit("RANGE", estimate)
-  local count = estimate > 0 and math.ceil(estimate) or 0
+  local count = range.count(first, past, step)
+  check.elements_limit("RANGE", count)
   run:charge(count)
   local list = {}
-  if math.type(first) == "integer" and math.type(past) == "integer" and math.type(step) == "integer" then
-    fill_integers(list, first, past, step)
-  else
-    for i = 1, count do list[i] = first + (i - 1) * step end
-  end
+  for i = 1, count do list[i] = first + (i - 1) * step end
   return array(list)
 end }
 

@@ -80,9 +80,6 @@ function Run:abandon_requests()
   end
 end
 
--- What is left of a branch that was cancelled where no FINALLY is.
-local ENDED = { fn = function() return "cancelled" end, names = {} }
-
 --- Cancels a branch, wherever it stands: its FINALLY blocks run, then it ends. One
 --- whose children are alive is cancelled after them. A FINALLY that runs is not cut off,
 --- nor its children.
@@ -103,7 +100,7 @@ function Run:cancel_branch(branch)
     branch.frame[1] = site.cancel
   else
     if is_strand then flow.cancelled(self, branch) end
-    branch.unit = ENDED
+    branch.unit = parallel.ENDED
   end
   if branch.wait then self:wake(branch, nil) end
 end

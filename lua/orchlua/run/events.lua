@@ -337,10 +337,8 @@ function M.answered(run, asked, row)
     if failed and kind == "entity" then run:publish("warning", { message = failed.message }) end
     return
   end
-  mailbox.post(run, asked.home, {
-    agent_id = asked.agent_id, reply = result,
-    raises = failed and asked.options.on_error == "raise" and as_error(asked, row) or nil,
-  })
+  local raises = failed and asked.options.on_error == "raise" and as_error(asked, row) or nil
+  mailbox.post(run, asked.home, { agent_id = asked.agent_id, reply = result, raises = raises, asked = raises and asked })
 end
 
 return M

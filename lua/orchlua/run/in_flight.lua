@@ -50,6 +50,16 @@ function M.take(run, number)
   return request
 end
 
+--- Whether a request of a kind is in flight.
+---@param kind string
+---@return boolean
+function M.has(run, kind)
+  for _, request in pairs(M.by_number(run)) do
+    if request.kind == kind then return true end
+  end
+  return false
+end
+
 --- The requests in flight by their numbers, as snapshots have them.
 ---@return table<integer, orchlua.Request>
 function M.by_number(run)

@@ -19,6 +19,7 @@ local limits = require "orchlua.run.limits"
 local own = require "orchlua.run.own"
 local parallel = require "orchlua.run.parallel"
 local readings = require "orchlua.run.readings"
+local revive = require "orchlua.run.revive"
 local waits = require "orchlua.run.waits"
 
 local value = core.value
@@ -120,6 +121,9 @@ function Run:drop(branch)
   self.branches[branch.id] = nil
   self.branch_total = self.branch_total - 1
 end
+
+--- A branch that failed goes on.
+Run.revive = revive.revive
 
 -- Errors ----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ local M = {}
 
 ---@class orchlua.Mailbox
 ---@field outer? orchlua.Mailbox   the mailbox it is passed to
----@field messages table[]         `{agent_id, reply, signal, raises}`, the oldest first
+---@field messages table[]         `{agent_id, reply, signal, raises, asked}`, the oldest first; `raises`: the error of the request `asked`
 ---@field outstanding integer      replies still to come to it
 ---@field keeps_all? boolean        a pattern's: what it awaits is not known beforehand
 
@@ -95,13 +95,19 @@ local function find_from(run, branch, name, taken)
   end
 end
 
--- One message from each, in the order of the list; nil while one is missing.
+-- One message from each, in the order of the list; nil while one is missing. Where one raises, that one alone is taken.
 local function take_all(run, branch)
   local taken, found = {}, {}
   for i, name in ipairs(branch.wait.from) do
     local message = find_from(run, branch, name, taken)
     if not message then return nil end
     taken[message], found[i] = true, message
+  end
+  for _, message in ipairs(found) do
+    if message.raises then
+      taken, found = { [message] = true }, { message }
+      break
+    end
   end
   local home = branch.home
   while home do
@@ -114,17 +120,11 @@ local function take_all(run, branch)
   return found
 end
 
-local function failed(message)
-  return message.raises and message.raises or nil
-end
-
 -- Wakes a branch with what it awaited.
 local function hand_over(run, branch, messages)
-  for _, message in ipairs(messages) do
-    local err = failed(message)
-    if err then return run:throw(branch, err, branch.site) end
-  end
-  if branch.wait.mode ~= "all" then return run:wake(branch, messages[1].reply) end
+  local first = messages[1]
+  if first.raises then return run:throw(branch, first.raises, branch.site, first.asked) end
+  if branch.wait.mode ~= "all" then return run:wake(branch, first.reply) end
   local replies = value.array {}
   for i, message in ipairs(messages) do replies[i] = message.reply end
   run:wake(branch, replies)
@@ -200,7 +200,8 @@ end
 --- A message comes to a mailbox. One that no AWAIT of the program could take is dropped.
 function M.post(run, home, message)
   local takes = run.program.takes
-  if not home.keeps_all and not takes.any and not takes.names[message.agent_id] then return end
+  local kept = home.keeps_all or takes.any or takes.names[message.agent_id] or message.signal and takes.signals
+  if not kept then return end
   home.messages[#home.messages + 1] = message
   offer(run, home)
 end

@@ -7,6 +7,7 @@ local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
 local functions = require "orchlua.functions"
 local methods = require "orchlua.functions.methods"
+local range = require "orchlua.functions.range"
 
 local value = core.value
 local kind, null, Array, Object = value.kind, value.null, value.Array, value.Object
@@ -258,8 +259,7 @@ function M.range(first, past, step)
   if past == nil then first, past = 0, first end
   first, past, step = whole(first, "its start"), whole(past, "its end"), whole(step or 1, "its step")
   if step == 0 then errors.raise("arithmetic", "the step of RANGE is 0") end
-  local count = math.ceil((past + 0.0 - first) / step)
-  return { count = math.max(0, count), first = first, step = step }
+  return { count = range.count(first, past, step), first = first, step = step }
 end
 
 --- The next slice of loop turns, when the step limit leaves one.

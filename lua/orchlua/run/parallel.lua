@@ -22,6 +22,7 @@ local M = {}
 ---@field live integer       branches that have not ended
 ---@field failed table[]     branches that failed
 ---@field closed? boolean    nothing more is started, and the parent is cancelled at the end
+---@field again? table[]     branches that failed, and go on instead of others being started: `child` is the next
 
 local function checked_limit(limit)
   if limit == nil or limit == value.null then return math.huge end
@@ -52,6 +53,9 @@ end
 -- What a branch waits for while its children go.
 local CHILDREN = {}
 M.CHILDREN = CHILDREN
+
+--- The unit of a branch that was cancelled where no FINALLY is.
+M.ENDED = { fn = function() return "cancelled" end, names = {} }
 
 --- Starts a PARALLEL in a branch.
 function M.start(run, branch, site, limit, lists)
@@ -92,9 +96,19 @@ local function start_iteration(run, parent, unit, list)
   if unit.index then child.frame[unit.index] = position end
 end
 
+-- Has the next child that failed go on; false when there is none.
+local function revive_next(run, children)
+  local branch = children.again[children.child]
+  if not branch then return false end
+  children.child, children.live = children.child + 1, children.live + 1
+  run:revive(branch)
+  return true
+end
+
 -- Starts the next child or iteration; false when there is none.
 local function start_next(run, parent)
   local children = parent.children
+  if children.again then return revive_next(run, children) end
   local unit = children.units[children.child]
   if not unit then return false end
   local list = children.lists[children.child]
@@ -125,6 +139,7 @@ local function finished(run, parent)
   if children.closed then return run:cancel_branch(parent) end
   local failed = first_failure(children)
   if failed then
+    children.failed.limit = children.limit
     parent.failed_children = children.failed
     return run:throw(parent, failed.failure, parent.site)
   end
@@ -143,19 +158,24 @@ function M.start_strands(run, branch, site, count, limit)
   M.proceed(run, branch)
 end
 
---- Children that failed go on: the PARALLEL ends when they have.
-function M.reopen(parent, count)
-  parent.children = { limit = math.huge, lists = {}, child = 1, position = 0, live = count, started = count, failed = {}, units = {} }
-  parent.wait = CHILDREN
+--- Children that failed go on, as many at a time as the PARALLEL lets; it ends when they have.
+function M.reopen(run, parent)
+  local failed = parent.failed_children
+  parent.children = {
+    limit = failed.limit or math.huge, lists = {}, child = 1, position = 0, live = 0, started = #failed, failed = {}, units = {}, again = failed,
+  }
+  parent.failed_children, parent.wait = nil, CHILDREN
+  M.proceed(run, parent)
 end
 
 --- Starts what there is room for; ends the PARALLEL when nothing is left.
 function M.proceed(run, parent)
   local children = parent.children
-  while not children.closed and children.live < children.limit do
+  while parent.children == children and not children.closed and children.live < children.limit do
     if not start_next(run, parent) then break end
   end
-  if children.live == 0 then finished(run, parent) end
+  -- One that fails as soon as it goes on may have ended it all.
+  if parent.children == children and children.live == 0 then finished(run, parent) end
 end
 
 --- A child has ended, well or with its `failure`.

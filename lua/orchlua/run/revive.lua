@@ -18,15 +18,6 @@ local MOST_CRASHES = 5
 
 -- Failed branches ------------------------------------------------------------------
 
-local revive
-
-local function revive_children(run, branch)
-  local failed = branch.failed_children
-  branch.failed_children = nil
-  parallel.reopen(branch, #failed)
-  for _, child in ipairs(failed) do revive(run, child) end
-end
-
 -- Enters the failed statement anew: once, through a unit compiled for that.
 local function enter_again(run, branch)
   local unit = branch.unit
@@ -41,13 +32,14 @@ local function enter_again(run, branch)
   run:wake(branch)
 end
 
-function revive(run, branch)
+--- A branch that failed goes on. One that failed at an AWAIT, by a request that it did not wait for, awaits it anew.
+function M.revive(run, branch)
   local failed = branch.failed_request
   run.branches[branch.id] = branch
   branch.failure, branch.failed_request = nil, nil
-  if branch.failed_children then return revive_children(run, branch) end
-  if failed then return events.send_again(run, branch, failed) end
-  enter_again(run, branch)
+  if branch.failed_children then return parallel.reopen(run, branch) end
+  if failed then events.send_again(run, branch, failed) end
+  if not failed or not failed.awaited then enter_again(run, branch) end
 end
 
 -- Requests in flight -------------------------------------------------------------------
@@ -119,10 +111,11 @@ function M.resumed(run, row)
   if row.budget then budget.limit(run, "given", row.budget) end
   run:publish("run:resumed", { program = run.program.title or run.program.name })
   if run.request_total > 0 and row.outage > 0 then pass_over(run, row.outage) end
+  if run.leaving then run.leaving.wait.at = run.leaving.wait.at + row.outage end
   for _, request in ipairs(in_flight.list(run)) do again(run, request, row.crashed) end
   if run.status == "failed" then
     run.status, run.failing, run.main_ended, run.result, run.error, run.duration = "running", nil, nil, nil, nil, nil
-    revive(run, run.main)
+    M.revive(run, run.main)
   end
   if not run.replay then M.arm(run) end
 end

@@ -23,7 +23,7 @@ local STATE = {
 }
 
 local KINDS = { [value.Array] = "array", [value.Object] = "object", [value.Reply] = "reply", [errors.Error] = "error",
-  [parallel.CHILDREN] = "children", [flow.UNIT] = "strand" }
+  [parallel.CHILDREN] = "children", [parallel.ENDED] = "ended", [flow.UNIT] = "strand" }
 
 -- What stands for itself in the snapshots of a program, both ways.
 local function names_of(program)

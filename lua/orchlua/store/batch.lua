@@ -28,7 +28,7 @@ end
 ---@param run { id: string, title: string, parent: string?, options: table, created: number }
 ---@param program { name: string, source: string, first_line: integer, indent: integer }
 ---@return table? lease   what this process holds of the run, in fields that the run itself may have: `number`, `fence`, `creation`; later
----  `last_row`, `noted_row`, `marks`
+---  `last_row`, `noted_row`, `marks`, `cut_to`
 ---@return orchlua.Error? err
 function Store:create(run, program)
   local err = self:sign_in()
@@ -161,11 +161,12 @@ function Store:say_last(lease)
 end
 
 --- Puts a snapshot of a run into the batch, as the run is behind the row `seq`, its last. Behind the snapshot before this one
---- long bodies are cut (an entity's answer may still be wanted until then), and what is older than the history is let go. One at
+--- long bodies are cut, but not while a row of an entity may still have to answer; what is older than the history is let go. One at
 --- the same place takes the other's: another program has taken over there.
 ---@param seq integer
 ---@param body string
-function Store:snapshot(lease, seq, body)
+---@param changing boolean   a request about an entity is in flight
+function Store:snapshot(lease, seq, body, changing)
   local marks = lease.marks or {}
   lease.marks = marks
   local before, one_more = marks[#marks], marks[#marks - 1]
@@ -173,7 +174,11 @@ function Store:snapshot(lease, seq, body)
   add(self, lease, "snapshot", lease.number, seq, lease.last_row, body)
   if before and before.seq == seq then return end
   marks[#marks + 1] = { seq = seq, row = lease.last_row }
-  if before then add(self, lease, "cut", before.row, one_more and one_more.seq or 0, self.HISTORY_BODY) end
+  lease.cut_to = lease.cut_to or one_more and one_more.seq or 0
+  if before and not changing then
+    add(self, lease, "cut", before.row, lease.cut_to, self.HISTORY_BODY)
+    lease.cut_to = before.seq
+  end
   while marks[2] and seq - marks[1].seq >= self.retention.rows do
     add(self, lease, "thin", marks[1].row, 0)
     add(self, lease, "unmark", lease.number, marks[1].seq)
