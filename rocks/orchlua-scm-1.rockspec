@@ -105,6 +105,7 @@ build = {
     ["orchlua.command.show"] = "lua/orchlua/command/show.lua",
     ["orchlua.command.signal"] = "lua/orchlua/command/signal.lua",
     ["orchlua.command.spending"] = "lua/orchlua/command/spending.lua",
+    ["orchlua.command.stdout"] = "lua/orchlua/command/stdout.lua",
     ["orchlua.command.store"] = "lua/orchlua/command/store.lua",
     ["orchlua.command.terminal"] = "lua/orchlua/command/terminal.lua",
     ["orchlua.command.trace"] = "lua/orchlua/command/trace.lua",

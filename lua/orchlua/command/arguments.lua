@@ -26,7 +26,7 @@ Examples:
   orchlua review.dsl --budget cost=0.50,calls=100 --record replies.jsonl
   echo 'RETURN 6 / 2' | orchlua -
 
-Exit status: 0 completed, 1 the run failed, 2 the program, the configuration or
+Exit status: 0 completed, 1 the run failed, or its result cannot be written, 2 the program, the configuration or
 the command line is wrong, 3 cancelled, 4 parked (with --until-parked),
 130 or 143 stopped by a signal.]]
 

@@ -4,6 +4,7 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local failure = require "orchlua.run.failure"
+local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
@@ -93,13 +94,13 @@ end
 ---@param program orchlua.Program
 function M.result(options, run, program)
   if options.output == "json" then
-    io.stdout:write(encoded_fields(as_json(run, program), 2), "\n")
+    stdout:write(encoded_fields(as_json(run, program), 2), "\n")
   elseif options.output == "text" and run.status == "completed" then
     local text = as_text(run.result)
     if text and core.terminal.is_terminal(1) then text = terminal.clean_lines(text) end
-    if text then io.stdout:write(text, text:sub(-1) == "\n" and "" or "\n") end
+    if text then stdout:write(text, text:sub(-1) == "\n" and "" or "\n") end
   end
-  io.stdout:flush()
+  stdout:flush()
 end
 
 local first_fields = { "seq", "time", "type" }

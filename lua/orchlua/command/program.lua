@@ -22,7 +22,10 @@ local M = {}
 ---@field path? string      the file, unless it is standard input
 
 local function read_all(path)
-  if path == "-" then return io.read "a" end
+  if path == "-" then
+    local text, problem = io.read "a"
+    return text, problem and "standard input: " .. problem
+  end
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
   local text, problem = file:read "a"

@@ -4,6 +4,7 @@ local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local output = require "orchlua.command.output"
 local spending = require "orchlua.command.spending"
+local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -70,14 +71,14 @@ local function show(options, list)
   if options.output == "json" then
     local objects = value.array {}
     for i, run in ipairs(list) do objects[i] = as_json(run) end
-    io.stdout:write(output.encoded(objects, 2), "\n")
+    stdout:write(output.encoded(objects, 2), "\n")
     return
   end
-  if #list == 0 then return io.stdout:write("no runs\n") end
+  if #list == 0 then return stdout:write "no runs\n" end
   local paint, width = terminal.painter(terminal.is_terminal(1)), terminal.is_terminal(1) and (core.terminal.size(1) or 80) + 20 or 200
   local ids = id_width(list)
-  io.stdout:write(("%s %-9s %-19s  %5s  %s\n"):format(terminal.padded("run", ids), "status", "started", "steps", "program"))
-  for _, run in ipairs(list) do io.stdout:write(line(run, paint, ids, width), "\n") end
+  stdout:write(("%s %-9s %-19s  %5s  %s\n"):format(terminal.padded("run", ids), "status", "started", "steps", "program"))
+  for _, run in ipairs(list) do stdout:write(line(run, paint, ids, width), "\n") end
 end
 
 local function prune(options, runtime)
@@ -85,9 +86,9 @@ local function prune(options, runtime)
   local count, err = runtime.store:prune(core.loop.clock() - days * DAY)
   if not count then return drive.complain(err) end
   if options.output == "json" then
-    io.stdout:write(json.encode(output.object { { "pruned", count } }), "\n")
+    stdout:write(json.encode(output.object { { "pruned", count } }), "\n")
   else
-    io.stdout:write(("%d run%s deleted that ended more than %g days ago\n"):format(count, count == 1 and "" or "s", days))
+    stdout:write(("%d run%s deleted that ended more than %g days ago\n"):format(count, count == 1 and "" or "s", days))
   end
   return 0
 end

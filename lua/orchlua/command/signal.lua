@@ -6,6 +6,7 @@ local drive = require "orchlua.command.drive"
 local errors = require "orchlua.error"
 local output = require "orchlua.command.output"
 local source = require "orchlua.dsl.source"
+local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -47,11 +48,11 @@ function M.send(options, message, done)
   if not ok then return drive.complain(problem) end
   if options.output == "none" then return 0 end
   if options.output == "json" then
-    io.stdout:write(json.encode(output.object { { "run_id", found.id }, { "kind", message.kind }, { "name", message.name }, { "driver", holder } }), "\n")
+    stdout:write(json.encode(output.object { { "run_id", found.id }, { "kind", message.kind }, { "name", message.name }, { "driver", holder } }), "\n")
   elseif holder then
-    io.stdout:write(("%s: %s takes it\n"):format(done, holder))
+    stdout:write(("%s: %s takes it\n"):format(done, holder))
   else
-    io.stdout:write(("%s: nobody drives the run; it takes it when it goes on: orchlua resume %s%s\n"):format(done,
+    stdout:write(("%s: nobody drives the run; it takes it when it goes on: orchlua resume %s%s\n"):format(done,
       terminal.quoted(found.id), store.as_option(options)))
   end
   return 0
