@@ -109,6 +109,7 @@ build = {
     ["orchlua.command.store"] = "lua/orchlua/command/store.lua",
     ["orchlua.command.terminal"] = "lua/orchlua/command/terminal.lua",
     ["orchlua.command.trace"] = "lua/orchlua/command/trace.lua",
+    ["orchlua.command.typed"] = "lua/orchlua/command/typed.lua",
     ["orchlua.compiler"] = "lua/orchlua/compiler.lua",
     ["orchlua.config"] = "lua/orchlua/config.lua",
     ["orchlua.config.fields"] = "lua/orchlua/config/fields.lua",

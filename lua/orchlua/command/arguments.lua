@@ -96,7 +96,8 @@ end
 
 local function run_options(command)
   command:argument("file", "A .dsl program, a program of a .md file (FILE#PROGRAM), or - for standard input."):argname "FILE[#PROGRAM]"
-  command:option("--input", "An input of the program; VALUE is JSON, or else text."):argname "NAME=VALUE":count "*":convert(named_value)
+  command:option("--input", "An input of the program: JSON. What begins neither with { nor with [ and is no JSON is text.")
+    :argname "NAME=VALUE":count "*":convert(named_value)
   command:option("--input-file", "A JSON object of inputs."):argname "F.json"
   command:option("--config", "The configuration (default: orchlua.config.lua beside the program, or here)."):argname "F.lua"
   store_option(command)

@@ -5,26 +5,14 @@ local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local errors = require "orchlua.error"
 local output = require "orchlua.command.output"
-local source = require "orchlua.dsl.source"
 local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
+local typed = require "orchlua.command.typed"
 
-local json, value = core.json, core.value
+local json = core.json
 
 local M = {}
-
--- The value is JSON, or else text; what begins as an object or an array is meant as one.
-local function body_of(text)
-  if text == nil then return "null" end
-  local decoded, message, at = json.decode(text)
-  if decoded == nil and text:find "^%s*[{[]" then
-    return nil, errors.new("usage", ("the signal's value is no JSON: %s at byte %d"):format(message, at),
-      { excerpt = source.new(text, ""):excerpt(at), hint = [[a text that begins so is given as a JSON string: '"[draft] …"']] })
-  end
-  if decoded == nil then decoded = value.utf8(text) end
-  return json.encode(decoded)
-end
 
 local function ended(found, message, options)
   local hint = message.kind == "signal" and found.status == "failed"
@@ -60,9 +48,9 @@ end
 
 --- `orchlua signal RUN NAME [JSON]`.
 function M.main(options)
-  local body, err = body_of(options.value)
-  if not body then return drive.complain(err) end
-  return M.send(options, { kind = "signal", name = options.name, body = body }, "sent")
+  local sent, err = typed.value(options.value or "null", "the signal's value")
+  if sent == nil then return drive.complain(err) end
+  return M.send(options, { kind = "signal", name = options.name, body = json.encode(sent) }, "sent")
 end
 
 return M
