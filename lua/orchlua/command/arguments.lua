@@ -7,7 +7,7 @@ local nearest = require "orchlua.nearest"
 
 local M = {}
 
-local VERSION = "orchlua 0.1.0"
+local VERSION = "orchlua " .. require "orchlua"._VERSION
 
 local USAGE = [==[
 Usage: orchlua FILE[#PROGRAM] [options]

@@ -104,7 +104,6 @@ function M.result(options, run, program)
 end
 
 local first_fields = { "seq", "time", "type" }
-local private = { excerpt = true, again = true }
 
 --- One record as a line of `--output events`.
 ---@param record table
@@ -115,7 +114,7 @@ function M.line(record)
     if record[name] ~= nil then line[#line + 1], line[name] = name, record[name] end
   end
   for name in pairs(record) do
-    if line[name] == nil and not private[name] then names[#names + 1] = name end
+    if line[name] == nil and name ~= "again" then names[#names + 1] = name end
   end
   table.sort(names)
   for _, name in ipairs(names) do

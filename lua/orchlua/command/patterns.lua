@@ -80,8 +80,8 @@ end
 ---@param options table   as `arguments` reads them
 ---@return integer status
 function M.main(options)
-  local path, err = config.find(nil, options.config)
-  local checked
+  local path = config.find(nil, options.config)
+  local checked, err
   if path then checked, err = config.load(path) end
   if err then return drive.complain(err) end
   local list, broken = load(options, checked and checked.patterns)

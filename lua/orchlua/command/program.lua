@@ -119,8 +119,7 @@ end
 --- The configuration for a program.
 ---@return table? checked, orchlua.Error? err, string? path
 function M.config(chosen, explicit)
-  local path, err = config.find(chosen.path, explicit)
-  if err then return nil, err end
+  local path = config.find(chosen.path, explicit)
   if not path then return config.default() end
   local loaded, problem = config.load(path)
   return loaded, problem, path
