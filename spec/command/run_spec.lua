@@ -239,6 +239,18 @@ RETURN {xs: xs, t: TIMESTAMP()}
     assert.matches("`orchlua run --help` tells more.", command.run("p.dsl --nope", folder).err, 1, true)
   end)
 
+  it("takes limits that are numbers of what they limit, each once", function()
+    for arguments, says in pairs {
+      ["cost=1,cost=2"] = "the limit of cost is given twice", ["calls=1.5"] = "and got `calls=1.5`", ["tokens=0.5"] = "and got `tokens=0.5`",
+      ["seconds=-1"] = "and got `seconds=-1`", ["price=1"] = "and got `price=1`", ["calls"] = "and got `calls`",
+    } do
+      local r = run("RETURN 1", "--budget " .. arguments)
+      assert.equal(2, r.status, arguments)
+      assert.matches(says, r.err, 1, true)
+    end
+    assert.equal("1\n", run("RETURN 1", "--budget cost=0.5,calls=1e2,seconds=0.5,tokens=10").out)
+  end)
+
   it("names the inputs that there are for one that there is not", function()
     assert.matches("declares no input `tpic`\n  hint: did you mean `topic`?", run("INPUT topic\nINPUT n\n", "--input tpic=1").err, 1, true)
     assert.matches("declares no input `other`\n  hint: it has topic, n", run("INPUT topic\nINPUT n\n", "--input other=1").err, 1, true)
