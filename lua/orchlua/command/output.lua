@@ -4,6 +4,7 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local failure = require "orchlua.run.failure"
+local spending = require "orchlua.command.spending"
 local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
 
@@ -77,7 +78,7 @@ local function as_json(run, program)
   return object {
     { "run_id", run.id }, { "program", program.title or program.name }, { "status", run.status == "running" and "parked" or run.status },
     { "result", run.result }, { "state", run:names() }, { "error", run.error and failure.to_value(run.error) },
-    { "usage", budget.of_run(run) }, { "duration", run.duration },
+    { "usage", spending.value(budget.of_run(run)) }, { "duration", run.duration },
   }
 end
 
@@ -118,7 +119,7 @@ function M.line(record)
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    line[#line + 1], line[name] = name, record[name]
+    line[#line + 1], line[name] = name, name == "usage" and spending.value(record.usage) or record[name]
   end
   return encoded_fields(line)
 end

@@ -58,7 +58,7 @@ end
 
 local function line(run, paint, ids, width)
   local status = run.shown
-  local usage = run.usage and json.decode(run.usage)
+  local usage = spending.of_row(run)
   local note = status == "failed" and run.outcome and json.decode(run.outcome).message or due_text(run)
   if usage and usage.tokens > 0 then note = ("%s tokens%s%s"):format(spending.tokens(usage.tokens), note ~= "" and ", " or "", note) end
   local id = terminal.padded(terminal.clean(run.id), ids)
@@ -71,7 +71,7 @@ local function as_json(run)
   return output.object {
     { "run_id", run.id }, { "program", run.title }, { "file", run.file }, { "status", run.shown }, { "started", run.created }, { "changed", run.changed },
     { "due", run.due and (run.due == math.huge and null or run.due) }, { "steps", steps_of(run) }, { "parent", run.parent }, { "driver", run.holder },
-    { "usage", run.usage and json.decode(run.usage) },
+    { "usage", spending.of_row(run) },
   }
 end
 

@@ -64,8 +64,8 @@ end
 
 -- What the run has spent: as it stands, where it can be brought back.
 local function usage_of(found, run)
-  if run then return budget.of_run(run) end
-  return found.usage and json.decode(found.usage)
+  if run then return spending.value(budget.of_run(run)) end
+  return spending.of_row(found)
 end
 
 local function as_json(found, run, holder)

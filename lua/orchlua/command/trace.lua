@@ -23,7 +23,7 @@ local BAR_WIDTH = 20
 ---@field from number       seconds since the epoch
 ---@field to? number        nil while it is in flight
 ---@field attempts? integer
----@field tokens? integer
+---@field tokens? integer  that servers told of
 ---@field branch? string
 ---@field line? integer
 ---@field failed? string    its error's message
@@ -157,6 +157,13 @@ local function show_head(found, steps, along, holder, paint)
   if along.earlier > 0 then stdout:write(("%8s  %d rows of the journal before these are left out\n"):format("…", along.earlier)) end
 end
 
+-- The tokens that were charged, where the steps do not tell of them all.
+local function charged(found, steps, along)
+  local usage, told = spending.of_row(found), 0
+  for _, step in ipairs(steps) do told = told + (step.tokens or 0) end
+  return along.earlier == 0 and usage and usage.tokens > told and usage.tokens or nil
+end
+
 local function show_text(found, steps, earlier, holder)
   local paint, along = terminal.painter(terminal.is_terminal(1)), time_line(found, steps, earlier)
   show_head(found, steps, along, holder, paint)
@@ -164,6 +171,8 @@ local function show_text(found, steps, earlier, holder)
     stdout:write(step_line(step, along, paint), "\n")
     if step.failed then stdout:write((" "):rep(10), paint("red", terminal.shorten("✗ " .. terminal.clean(step.failed), 69)), "\n") end
   end
+  local tokens = charged(found, steps, along)
+  if tokens then stdout:write(("\n%s tokens were charged: a try that no server told of counts at its most\n"):format(spending.tokens(tokens))) end
 end
 
 local function as_json(found, steps, holder)
@@ -175,7 +184,8 @@ local function as_json(found, steps, holder)
       { "data", step.body and (json.decode(step.body) or step.body) },
     }
   end
-  return output.object { { "run_id", found.id }, { "program", found.title }, { "status", runs.status(found, holder) }, { "steps", list } }
+  return output.object { { "run_id", found.id }, { "program", found.title }, { "status", runs.status(found, holder) }, { "steps", list },
+    { "usage", spending.of_row(found) } }
 end
 
 --- `orchlua trace RUN`.
