@@ -21,6 +21,20 @@ describe("make install", function()
     assert.equal(checkout, installed)
     command.remove(folder)
   end)
+
+  it("makes a module that Lua finds as the library's page says, and so is the checkout's", function()
+    local folder = command.folder {}
+    command.shell("make -s install PREFIX=" .. folder .. "/root", ".")
+    local page = io.open "docs/library.md"
+    local text = page:read "a"
+    page:close()
+    for label, how in pairs { checkout = "cd " .. io.popen "pwd":read "l", installed = "PREFIX=" .. folder .. "/root" } do
+      local export = text:match("```sh " .. label .. "\n(.-)```")
+      local r = command.shell(("unset LUA_PATH LUA_CPATH; %s; %s cd /; lua5.4 -e 'print(require \"orchlua\".pattern \"pipeline\" ~= nil)'"):format(how, export), folder)
+      assert.equal("true\n", r.out, label .. ": " .. r.err)
+    end
+    command.remove(folder)
+  end)
 end)
 
 describe("the command that is built", function()

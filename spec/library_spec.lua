@@ -1,6 +1,7 @@
 -- The library as its page says: embedded in a host, several runtimes side by side, and
 -- nothing in the docs or the meta file that is not in the code, nor the other way round.
 
+local command = require "spec.support.command"
 local core = require "orchlua.core"
 local orchlua = require "orchlua"
 local patterns = require "orchlua.patterns"
@@ -174,6 +175,54 @@ FINALLY:
       assert.equal("end", run:names().f.output)
       rt:close()
     end
+  end)
+
+  it("tells what is wrong with a program where nobody looks at the list, as assert does", function()
+    local _, wrong = orchlua.compile("STATE x = 1 +\nSTATE y = * 2\n", { name = "p.dsl" })
+    assert.matches("^p%.dsl:1:%d+: [^\n]+\np%.dsl:2:11: [^\n]+$", tostring(wrong))
+    assert.matches("^p%.dsl:2:11: ", tostring(wrong[2]))
+    local _, warnings = orchlua.compile("AWAIT x\n", { name = "w.dsl" })
+    assert.matches("^w%.dsl:1:1: nothing can answer", tostring(warnings))
+    local folder = command.folder { ["p.lua"] = [[assert(require "orchlua".compile("RETURN nope", { name = "p.dsl" }))]] }
+    assert.matches("lua5.4: p.dsl:1:8: ", command.shell(("LUA_PATH='%s' LUA_CPATH='%s' lua5.4 %s/p.lua"):format(package.path, package.cpath, folder)).err, 1, true)
+    command.remove(folder)
+  end)
+
+  it("leaves the loop when only a signal is left that nobody else can send, and goes on with it", function()
+    local rt = assert(orchlua.runtime())
+    local run = assert(rt:start(assert(orchlua.compile "AWAIT x FROM person\nRETURN x.output"), { run_id = "r" }))
+    rt:loop()
+    assert.equal("running", run.status)
+    assert.is_true(rt:signal("r", "person", "yes"))
+    rt:loop()
+    assert.same({ "completed", "yes" }, { run.status, run.result })
+    rt:close()
+  end)
+
+  it("raises where a run is started with what cannot be, for whoever called", function()
+    local rt = assert(orchlua.runtime { virtual_time = true })
+    local program = assert(orchlua.compile "INPUT n = 1\nAWAIT x TIMEOUT 0\nRETURN n")
+    for says, arguments in pairs {
+      ["rt:start takes a program, as orchlua.compile gives it, and got nil"] = { nil },
+      ["rt:start takes a program, as orchlua.compile gives it, and got string"] = { "RETURN 1" },
+      ["rt:start takes a table of options, and got number"] = { program, 5 },
+      ["rt:start takes a table as `input`, and got a number"] = { program, { input = 5 } },
+      ["rt:start has no option `inputs`; did you mean `input`?"] = { program, { inputs = { n = 2 } } },
+      ["rt:start has no option `nonsense`"] = { program, { nonsense = true } },
+      ["rt:start takes a string as `folder`, and got a boolean"] = { program, { folder = true } },
+    } do
+      local ok, raised = pcall(function() rt:start(arguments[1], arguments[2]) end)
+      assert.is_false(ok)
+      assert.matches("^%S*spec/library_spec.lua:%d+: ", raised)
+      assert.equal(says, raised:match "spec.lua:%d+: (.*)$")
+    end
+    local run = assert(rt:start(assert(orchlua.compile "AWAIT x TIMEOUT 0\nRETURN 1"))) -- its warnings are no options
+    rt:loop()
+    assert.equal(1, run.result)
+    rt:close()
+    local ok, raised = pcall(function() rt:start(program) end)
+    assert.is_false(ok)
+    assert.matches("spec/library_spec.lua:%d+: rt:start: the runtime is closed$", raised)
   end)
 
   it("leaves no global behind", function()

@@ -4,6 +4,7 @@
 local builtin_functions = require "orchlua.functions"
 local builtin_methods = require "orchlua.functions.methods"
 local dsl = require "orchlua.dsl"
+local errors = require "orchlua.error"
 
 local M = {}
 
@@ -33,7 +34,7 @@ end
 ---@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table?, edited: boolean? }
 ---  `config`: whose functions it may call, checked; `edited`: it may take over a run of another program
 ---@return orchlua.Program? program
----@return table[] diagnostics   when it fails, the errors `{line, column, message, hint}`; else the warnings
+---@return table[] diagnostics   when it fails, the errors `{file, line, column, message, hint}`; else the warnings. They print
 ---@return table[]? all          when it fails, errors and warnings
 function M.compile(source, options)
   options = options or {}
@@ -41,8 +42,9 @@ function M.compile(source, options)
     name = options.name or "program", first_line = options.first_line, indent = options.indent, known = options.known, edited = options.edited,
     functions = M.signatures(options.config), methods = known_methods(),
   })
+  errors.diagnostics(diagnostics)
   if program then return program, diagnostics end
-  return nil, dsl.errors(diagnostics), diagnostics
+  return nil, errors.diagnostics(dsl.errors(diagnostics)), diagnostics
 end
 
 return M

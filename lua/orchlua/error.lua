@@ -44,6 +44,25 @@ function M.wrap(value, fallback)
   return M.new(fallback or "internal", tostring(value))
 end
 
+-- Errors and warnings of a program's text print as where they are and what they say; a list of them, a line for each.
+local Diagnostic = { __name = "orchlua.Diagnostic" }
+Diagnostic.__tostring = function(self) return ("%s:%d:%d: %s"):format(self.file, self.line, self.column, self.message) end
+
+local Diagnostics = { __name = "orchlua.Diagnostics" }
+Diagnostics.__tostring = function(self)
+  local lines = {}
+  for i, diagnostic in ipairs(self) do lines[i] = tostring(diagnostic) end
+  return table.concat(lines, "\n")
+end
+
+--- Makes a list of what is wrong with a program's text one that prints, so that `assert` tells it.
+---@param list { file: string, line: integer, column: integer, message: string }[]
+---@return table[] list   the same
+function M.diagnostics(list)
+  for _, diagnostic in ipairs(list) do setmetatable(diagnostic, Diagnostic) end
+  return setmetatable(list, Diagnostics)
+end
+
 local known = { type = true, message = true, hint = true, status = true }
 
 --- Makes an error object of what user code raised: a table `{type, message, …}` keeps its type, and

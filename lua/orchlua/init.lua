@@ -19,7 +19,7 @@ local M = { null = value.null, _VERSION = "0.1.0" }
 ---@param source string
 ---@param options? { name: string?, config: table?, first_line: integer?, indent: integer?, known: table? }  `config`: whose functions it may call, checked
 ---@return orchlua.Program? program
----@return table[] diagnostics   when it fails, the errors `{line, column, message, hint}`; else the warnings
+---@return table[] diagnostics   when it fails, the errors `{file, line, column, message, hint}`; else the warnings. They print
 ---@return table[]? all          when it fails, errors and warnings
 function M.compile(source, options)
   if type(source) ~= "string" then error("orchlua.compile takes the program's text", 2) end

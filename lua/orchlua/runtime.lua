@@ -234,6 +234,8 @@ end
 ---@return orchlua.Run? run, orchlua.Error? err
 function Runtime:start(program, options)
   options = options or {}
+  start.check(program, options)
+  if self.closed then error("rt:start: the runtime is closed", 2) end
   local inputs, err = start.inputs(program, options.input)
   if not inputs then return nil, err end
   local given, wrong = start.budget(options.budget)

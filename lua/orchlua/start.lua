@@ -11,6 +11,38 @@ local value = core.value
 
 local M = {}
 
+-- Options of `Runtime:start`, and the type of what has one; others are judged by what they say.
+local OPTIONS = { input = "table", run_id = "any", folder = "string", front = "table", fronts = "table", path = "any", parent = "string", depth = "number",
+  budget = "any" }
+local option_names = {}
+for name in pairs(OPTIONS) do option_names[#option_names + 1] = name end
+table.sort(option_names)
+
+local function wrong_option(name, given)
+  local wanted = OPTIONS[name]
+  if not wanted then
+    local hint = nearest.hint(name, option_names)
+    return ("rt:start has no option `%s`%s"):format(name, hint and "; " .. hint or "")
+  end
+  if wanted ~= "any" and type(given) ~= wanted then return ("rt:start takes a %s as `%s`, and got a %s"):format(wanted, name, type(given)) end
+end
+
+-- What is behind a program and the list of its warnings in `rt:start(assert(orchlua.compile(text)))` is no option: it has no name.
+local function wrong_argument(program, options)
+  if type(program) ~= "table" or not program.units then return "rt:start takes a program, as orchlua.compile gives it, and got " .. type(program) end
+  if type(options) ~= "table" then return "rt:start takes a table of options, and got " .. type(options) end
+  for name, given in pairs(options) do
+    local wrong = type(name) == "string" and wrong_option(name, given)
+    if wrong then return wrong end
+  end
+end
+
+--- Raises, for the caller of `Runtime:start`, what is wrong with what it was given.
+function M.check(program, options)
+  local wrong = wrong_argument(program, options)
+  if wrong then error(wrong, 3) end
+end
+
 local function undeclared(program, name)
   local names = {}
   for i, input in ipairs(program.inputs) do names[i] = input.name end

@@ -107,6 +107,10 @@ describe("orchlua FILE", function()
     file:close()
     assert.equal('[{"k":1},5]', (run(program, "--input-file in.json --output json").out:match('"result": (%b[])'):gsub("%s", "")))
     assert.matches("needs the input `a`", run(program).err)
+    local wrong = run(program, [[--input 'a={"words": 200']])
+    assert.equal(2, wrong.status)
+    assert.matches("error: the input `a` is no JSON: .- at byte %d+\n  {\"words\": 200\n.*hint: a text that begins so is given as a JSON string", wrong.err)
+    assert.equal("[draft]\n", run("INPUT a\nRETURN a", [[--input 'a="[draft]"']]).out)
     assert.matches("declares no input `z`", run(program, "--input a=1 --input z=1").err)
   end)
 
@@ -233,6 +237,18 @@ RETURN {xs: xs, t: TIMESTAMP()}
   it("says where more is told of what is wrong on the command line", function()
     assert.matches("missing argument 'name'\n`orchlua signal --help` tells more.", command.run("signal x", folder).err, 1, true)
     assert.matches("`orchlua run --help` tells more.", command.run("p.dsl --nope", folder).err, 1, true)
+  end)
+
+  it("takes limits that are numbers of what they limit, each once", function()
+    for arguments, says in pairs {
+      ["cost=1,cost=2"] = "the limit of cost is given twice", ["calls=1.5"] = "and got `calls=1.5`", ["tokens=0.5"] = "and got `tokens=0.5`",
+      ["seconds=-1"] = "and got `seconds=-1`", ["price=1"] = "and got `price=1`", ["calls"] = "and got `calls`",
+    } do
+      local r = run("RETURN 1", "--budget " .. arguments)
+      assert.equal(2, r.status, arguments)
+      assert.matches(says, r.err, 1, true)
+    end
+    assert.equal("1\n", run("RETURN 1", "--budget cost=0.5,calls=1e2,seconds=0.5,tokens=10").out)
   end)
 
   it("names the inputs that there are for one that there is not", function()

@@ -348,6 +348,52 @@ describe("with a store, orchlua", function()
     assert.equal("no runs\n", run("runs").out)
   end)
 
+  it("refuses options of which one would be passed over", function()
+    run("- --run-id kept", "RETURN 1")
+    for arguments, says in pairs {
+      ["runs --prune --older-than 0 --status failed"] = "--prune does not go with --status: it deletes whatever ended long ago",
+      ["runs --prune --older-than 0 --limit 1"] = "--prune does not go with --limit: it deletes whatever ended long ago",
+      ["runs --older-than 5"] = "--older-than goes with --prune only",
+      ["runs --prune --older-than=-1"] = "expected a number of days from 0, and got `-1`",
+      ["resume kept --wait"] = "--wait goes with --all only",
+      ["resume kept --all"] = "--all does not go with RUN: resume takes a RUN, or --all",
+      ["resume --all --program p.dsl"] = "--all does not go with --program: a corrected program takes over one run",
+      ["resume --all --wait --until-parked"] = "--wait does not go with --until-parked: it stays when all that is left is waiting",
+    } do
+      local r = run(arguments)
+      assert.equal(2, r.status, arguments)
+      assert.matches(says, r.err, 1, true)
+    end
+    assert.matches("^kept ", run("runs").out:match "\n(.*)")
+  end)
+
+  it("lists the runs that stand as they are asked for, of however many", function()
+    write("wait.dsl", "AWAIT x FROM person\n")
+    write("hang.dsl", 'WAIT 0.01\nEVENT completion:async {agent_id: "hanging", prompt: ""} AS r\n')
+    shell "$O hang.dsl --run-id hung --quiet & pid=$!; while [ ! -e started ]; do sleep 0.05; done; kill -9 $pid; wait $pid"
+    shell "for i in 1 2 3; do $O wait.dsl --run-id w$i --until-parked --quiet; done; echo 'RETURN 1' | $O - --run-id done --quiet"
+    local function ids(arguments)
+      local list = {}
+      for i, listed in ipairs(as_json("runs " .. arguments)) do list[i] = listed.run_id end
+      return table.concat(list, " ")
+    end
+    assert.equal("hung", ids "--status cut-off --limit 1")
+    assert.equal("w3 w2 w1", ids "--status parked")
+    assert.equal("w3 w2", ids "--status parked --limit 2")
+    assert.equal("", ids "--status running")
+    assert.equal("done", ids "--status completed")
+    assert.equal("done w3 w2 w1 hung", ids "")
+  end)
+
+  it("lists no number of steps for a run that is not at rest: nobody knows it", function()
+    write("hang.dsl", 'WAIT 0.01\nEVENT completion:async {agent_id: "hanging", prompt: ""} AS r\n')
+    shell "$O hang.dsl --run-id hung --quiet & pid=$!; while [ ! -e started ]; do sleep 0.05; done; kill -9 $pid; wait $pid"
+    assert.equal(core.value.null, as_json("runs")[1].steps)
+    assert.matches("hung +cut off +%S+ %S+ +%-  hang.dsl\n", run("runs").out)
+    run("- --run-id ended --quiet", "WAIT 0.01")
+    assert.equal(1, as_json("runs --status completed")[1].steps)
+  end)
+
   it("goes on with a failed run however long ago it failed, and keeps it when that cannot be", function()
     write("p.dsl", 'STATE n = 1\nSTATE x = CHECK(n)\nRETURN x\n')
     assert.equal(1, run("p.dsl --run-id f --quiet").status)

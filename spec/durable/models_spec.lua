@@ -66,6 +66,25 @@ describe("after a crash", function()
     assert.is_true(first > 1100 and first < 1400, tostring(first))
     assert.equal("budget", out.json.result[2])
     assert.equal(2, #server.requests())
+    local traced = orchlua "trace r --output json".json
+    assert.equal(600, traced.steps[2].tokens)
+    assert.equal(out.json.usage.tokens, traced.usage.tokens)
+    assert.matches(("\n%d tokens were charged: a try that no server told of counts at its most\n$"):format(first), orchlua "trace r".out)
+  end)
+
+  it("costs are written without the noise of sums", function()
+    write("orchlua.config.lua", ([[return { agents = {
+      m = { openai = { base_url = %q, model = "m", max_tokens = 500, api_key_file = "key" }, system = false, price = { input = 100000, output = 100000 } },
+    } }]]):format(server.url .. "/v1"))
+    write("p.dsl", "FOREACH i IN RANGE(3):\n  " .. ask "[[usage 1 0]]x" .. "RETURN 1")
+    assert.is_true(0.1 + 0.1 + 0.1 ~= 0.3)
+    for _, arguments in ipairs { "p.dsl --run-id r --output json", "show r --output json", "runs --output json", "trace r --output json" } do
+      local out = orchlua(arguments)
+      assert.matches('"cost": 0.3,', out.out, 1, true)
+      assert.is_nil(out.out:find("0.30000", 1, true), arguments)
+    end
+    assert.is_nil(orchlua("p.dsl --output events").out:find("0.30000", 1, true))
+    assert.is_nil(orchlua("trace r").out:find("charged", 1, true))
   end)
 
   it("a second question about a reply's shape is not begun from the start", function()

@@ -1,5 +1,5 @@
--- What may stand on the command line. Parsing is argparse's; the help texts and
--- the checks of values are here.
+-- What may stand on the command line. Parsing is argparse's; the help texts, the
+-- checks of values, and what may stand together are here.
 
 local argparse = require "argparse"
 local lfs = require "lfs"
@@ -7,7 +7,7 @@ local nearest = require "orchlua.nearest"
 
 local M = {}
 
-local VERSION = "orchlua 0.1.0"
+local VERSION = "orchlua " .. require "orchlua"._VERSION
 
 local USAGE = [==[
 Usage: orchlua FILE[#PROGRAM] [options]
@@ -26,7 +26,7 @@ Examples:
   orchlua review.dsl --budget cost=0.50,calls=100 --record replies.jsonl
   echo 'RETURN 6 / 2' | orchlua -
 
-Exit status: 0 completed, 1 the run failed, 2 the program, the configuration or
+Exit status: 0 completed, 1 the run failed, or its result cannot be written, 2 the program, the configuration or
 the command line is wrong, 3 cancelled, 4 parked (with --until-parked),
 130 or 143 stopped by a signal.]]
 
@@ -64,18 +64,33 @@ local function size(text)
   return nil, ("expected a size such as 512M or 2G, and got `%s`"):format(text)
 end
 
-local LIMITS = { tokens = true, cost = true, calls = true, seconds = true }
+local function days(text)
+  local number = tonumber(text)
+  if number and number >= 0 then return number end
+  return nil, ("expected a number of days from 0, and got `%s`"):format(text)
+end
+
+-- What a limit counts is whole; what it measures need not be.
+local LIMITS = { tokens = math.tointeger, calls = math.tointeger, cost = tonumber, seconds = tonumber }
+
+-- A limit such as `cost=0.5`: its name and its number; nil when it is none.
+local function limit(text)
+  local name, number = text:match "^%s*(%a+)%s*=%s*(%S+)%s*$"
+  number = LIMITS[name] and tonumber(number)
+  number = number and LIMITS[name](number)
+  if number and number >= 0 then return name, math.tointeger(number) or number end
+end
 
 -- `cost=0.5,calls=100` as a table.
 local function limits(text)
   local budget = {}
   for part in (text .. ","):gmatch "([^,]*)," do
-    local name, number = part:match "^%s*(%a+)%s*=%s*(%S+)%s*$"
-    number = tonumber(number)
-    if not LIMITS[name] or not number or number < 0 or number ~= number then
-      return nil, ("expected limits such as cost=0.50,calls=100 (tokens, cost, calls, seconds), and got `%s`"):format(part)
+    local name, number = limit(part)
+    if not name then
+      return nil, ("expected limits such as cost=0.50,calls=100 (whole numbers of tokens and calls; cost, seconds), and got `%s`"):format(part)
     end
-    budget[name] = math.tointeger(number) or number
+    if budget[name] then return nil, ("the limit of %s is given twice"):format(name) end
+    budget[name] = number
   end
   return budget
 end
@@ -96,7 +111,8 @@ end
 
 local function run_options(command)
   command:argument("file", "A .dsl program, a program of a .md file (FILE#PROGRAM), or - for standard input."):argname "FILE[#PROGRAM]"
-  command:option("--input", "An input of the program; VALUE is JSON, or else text."):argname "NAME=VALUE":count "*":convert(named_value)
+  command:option("--input", "An input of the program: JSON. What begins neither with { nor with [ and is no JSON is text.")
+    :argname "NAME=VALUE":count "*":convert(named_value)
   command:option("--input-file", "A JSON object of inputs."):argname "F.json"
   command:option("--config", "The configuration (default: orchlua.config.lua beside the program, or here)."):argname "F.lua"
   store_option(command)
@@ -126,11 +142,11 @@ Examples:
   orchlua resume --all --wait]]
 end
 
-local function prune_options(command)
-  command:flag("--prune", "Delete runs that ended long ago.")
-  command:option("--older-than", "With --prune: days since they ended (default 30)."):argname "DAYS":convert(tonumber)
-  command:option("--status", "Only runs that are so."):choices { "running", "completed", "failed", "cancelled" }
-  command:option("--limit", "At most so many, the latest."):argname "N":convert(whole(1)):default "50"
+local function list_options(command)
+  command:flag("--prune", "Delete runs that ended long ago, whatever they came to.")
+  command:option("--older-than", "With --prune: days since they ended (default 30)."):argname "DAYS":convert(days)
+  command:option("--status", "Only runs that are so."):choices { "running", "parked", "cut-off", "completed", "failed", "cancelled" }
+  command:option("--limit", "At most so many, the latest (default 50)."):argname "N":convert(whole(1))
 end
 
 local function signal_options(command)
@@ -169,13 +185,39 @@ local COMMANDS = {
   { "run", "Run a program: the same as orchlua FILE.", run_options },
   { "check", "Show errors and warnings; run nothing. Exit status 2 on errors.", check_options },
   { "resume", "Go on with a run after a crash, a stop or a failure.", resume_options },
-  { "runs", "List the runs of the store.", on_runs("runs", prune_options) },
+  { "runs", "List the runs of the store.", on_runs("runs", list_options) },
   { "show", "One run: how it stands, where, and what its names hold.", on_runs "show" },
   { "trace", "One run's time-line: each step with its time, tries and tokens.", on_runs "trace" },
   { "signal", "Hand a run a message that an AWAIT takes.", on_runs("signal", signal_options) },
   { "cancel", "End a run: its FINALLY blocks run, what is in flight is cut off.", on_runs("cancel", cancel_options) },
   { "patterns", "List the pattern libraries, or show one with its parameters.", patterns_options },
 }
+
+-- What goes with what: where the first stands, the second must (`needs`), or must not (`without`).
+local TOGETHER = {
+  runs = {
+    { "--older-than", needs = "--prune" },
+    { "--prune", without = "--status", why = "it deletes whatever ended long ago" },
+    { "--prune", without = "--limit", why = "it deletes whatever ended long ago" },
+  },
+  resume = {
+    { "--all", without = "RUN", why = "resume takes a RUN, or --all" },
+    { "--wait", needs = "--all" },
+    { "--all", without = "--program", why = "a corrected program takes over one run" },
+    { "--wait", without = "--until-parked", why = "it stays when all that is left is waiting" },
+  },
+}
+
+-- What stands together on the command line and cannot, or what is missing; nil when all is well.
+local function misfit(options)
+  local function given(name) return options[name:lower():gsub("^%-%-", ""):gsub("%-", "_")] end
+  for _, rule in ipairs(TOGETHER[options.command] or {}) do
+    local name, needs, without = rule[1], rule.needs, rule.without
+    if given(name) and needs and not given(needs) then return ("%s goes with %s only"):format(name, needs) end
+    if given(name) and without and given(without) then return ("%s does not go with %s: %s"):format(name, without, rule.why) end
+  end
+  if options.command == "resume" and not options.run and not options.all then return "resume takes a RUN, or --all" end
+end
 
 -- A parser of one command, which is made in no time, or of all.
 local function parser(only)
@@ -224,11 +266,9 @@ function M.parse(argv)
     if words[i] == "--help" or words[i] == "-h" then return nil, M.help(main, words[1]), 0 end
   end
   local ok, result = main:pparse(words)
-  if ok and result.command == "resume" and not result.run == not result.all then
-    return nil, "orchlua: resume takes a RUN, or --all\n`orchlua resume --help` tells more.", 2
-  end
-  if ok then return result end
-  return nil, ("orchlua: %s\n`orchlua %s --help` tells more."):format(result, words[1]), 2
+  local wrong = not ok and result or misfit(result)
+  if not wrong then return result end
+  return nil, ("orchlua: %s\n`orchlua %s --help` tells more."):format(wrong, words[1]), 2
 end
 
 --- The help of a subcommand.

@@ -4,6 +4,7 @@
 local drive = require "orchlua.command.drive"
 local resume = require "orchlua.command.resume"
 local signal = require "orchlua.command.signal"
+local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 
 local M = {}
@@ -37,7 +38,7 @@ function M.main(options)
   local status = signal.send(told, { kind = "cancel", name = options.reason }, "cancelled")
   if not alone or status ~= 0 then return status end
   status = resume.main { run = options.run, store = options.store, output = options.output, quiet = true, durability = "full", refused = outrun(options) }
-  if options.output == "text" and status == drive.STATUS.cancelled then io.stdout:write("cancelled\n") end
+  if options.output == "text" and status == drive.STATUS.cancelled then stdout:write("cancelled\n") end
   return status == drive.STATUS.cancelled and 0 or status
 end
 

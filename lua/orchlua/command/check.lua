@@ -4,6 +4,7 @@
 local core = require "orchlua.core"
 local diagnostics = require "orchlua.command.diagnostics"
 local program = require "orchlua.command.program"
+local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
 
 local value, json = core.value, core.json
@@ -59,11 +60,11 @@ function M.main(options)
   for _, target in ipairs(options.files) do check_target(target, options.config, found) end
   local wrong = count(found, "error")
   if options.format == "json" then
-    io.stdout:write(as_json(found), "\n")
+    stdout:write(as_json(found), "\n")
   else
     local paint = terminal.painter(terminal.is_terminal(1))
-    diagnostics.show(found, io.stdout, paint)
-    io.stdout:write(("%s, %s\n"):format(plural(wrong, "error"), plural(count(found, "warning"), "warning")))
+    diagnostics.show(found, stdout, paint)
+    stdout:write(("%s, %s\n"):format(plural(wrong, "error"), plural(count(found, "warning"), "warning")))
   end
   return wrong > 0 and 2 or 0
 end

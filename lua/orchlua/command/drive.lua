@@ -3,6 +3,7 @@
 
 local diagnostics = require "orchlua.command.diagnostics"
 local output = require "orchlua.command.output"
+local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -109,7 +110,11 @@ function tell.cancelled(options, run, _, signalled)
   if not options.quiet then say("run %s was cancelled%s", run.id, run.error and ": " .. run.error.message or "") end
 end
 
-function tell.completed() end
+function tell.completed(options, run, kept)
+  if kept and stdout:is_lost() then
+    say("run %s completed, and its result is kept: orchlua show %s --output json%s", run.id, terminal.quoted(run.id), store.as_option(options))
+  end
+end
 
 --- Drives a run to its end, or until it is stopped; closes the runtime.
 ---@param options { output: string, quiet: boolean, until_parked: boolean?, store: string? }

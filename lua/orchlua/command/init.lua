@@ -4,6 +4,7 @@
 local arguments = require "orchlua.command.arguments"
 local collector = require "orchlua.collector"
 local core = require "orchlua.core"
+local stdout = require "orchlua.command.stdout"
 
 local M = {}
 
@@ -24,11 +25,11 @@ for _, name in ipairs { "run", "check", "runs", "show", "trace", "resume", "sign
 function M.main(argv)
   local options, message, status = arguments.parse(argv)
   if not options then
-    (status == 0 and io.stdout or io.stderr):write(message, "\n")
-    return status
+    (status == 0 and stdout or io.stderr):write(message, "\n")
+    return stdout:finish(status)
   end
   core.loop.allow_files()
-  return subcommands[options.command](options)
+  return stdout:finish(subcommands[options.command](options))
 end
 
 return M

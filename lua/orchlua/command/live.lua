@@ -2,6 +2,7 @@
 -- stand the phase, the progress, and the agents at work with how long they have
 -- been. It is drawn a few times a second, and once for each line that scrolls.
 
+local clock = require "orchlua.clock"
 local core = require "orchlua.core"
 local lines = require "orchlua.command.lines"
 local terminal = require "orchlua.command.terminal"
@@ -134,7 +135,7 @@ end
 
 -- Redraws while the loop waits.
 function Live:tick()
-  self.due = self.clock:after(REDRAW_SECONDS, 1, function()
+  self.due = self.clock:after(REDRAW_SECONDS, clock.TIMER, function()
     self:draw()
     self:tick()
   end)

@@ -4,6 +4,8 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local failure = require "orchlua.run.failure"
+local spending = require "orchlua.command.spending"
+local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
@@ -76,7 +78,7 @@ local function as_json(run, program)
   return object {
     { "run_id", run.id }, { "program", program.title or program.name }, { "status", run.status == "running" and "parked" or run.status },
     { "result", run.result }, { "state", run:names() }, { "error", run.error and failure.to_value(run.error) },
-    { "usage", budget.of_run(run) }, { "duration", run.duration },
+    { "usage", spending.value(budget.of_run(run)) }, { "duration", run.duration },
   }
 end
 
@@ -93,17 +95,16 @@ end
 ---@param program orchlua.Program
 function M.result(options, run, program)
   if options.output == "json" then
-    io.stdout:write(encoded_fields(as_json(run, program), 2), "\n")
+    stdout:write(encoded_fields(as_json(run, program), 2), "\n")
   elseif options.output == "text" and run.status == "completed" then
     local text = as_text(run.result)
     if text and core.terminal.is_terminal(1) then text = terminal.clean_lines(text) end
-    if text then io.stdout:write(text, text:sub(-1) == "\n" and "" or "\n") end
+    if text then stdout:write(text, text:sub(-1) == "\n" and "" or "\n") end
   end
-  io.stdout:flush()
+  stdout:flush()
 end
 
 local first_fields = { "seq", "time", "type" }
-local private = { excerpt = true, again = true }
 
 --- One record as a line of `--output events`.
 ---@param record table
@@ -114,11 +115,11 @@ function M.line(record)
     if record[name] ~= nil then line[#line + 1], line[name] = name, record[name] end
   end
   for name in pairs(record) do
-    if line[name] == nil and not private[name] then names[#names + 1] = name end
+    if line[name] == nil and name ~= "again" then names[#names + 1] = name end
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    line[#line + 1], line[name] = name, record[name]
+    line[#line + 1], line[name] = name, name == "usage" and spending.value(record.usage) or record[name]
   end
   return encoded_fields(line)
 end

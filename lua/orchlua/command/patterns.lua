@@ -5,6 +5,7 @@ local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local output = require "orchlua.command.output"
 local patterns = require "orchlua.patterns"
+local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
@@ -44,10 +45,10 @@ local function default_text(parameter)
 end
 
 local function show_one(pattern, paint)
-  io.stdout:write(paint("bold", pattern.name), "\n", pattern.summary and pattern.summary .. "\n" or "", "\n")
+  stdout:write(paint("bold", pattern.name), "\n", pattern.summary and pattern.summary .. "\n" or "", "\n")
   for _, parameter in ipairs(parameters(pattern)) do
-    io.stdout:write(("  %-14s %-16s %s\n"):format(parameter.name, (parameter.kind:gsub("|", " or ")), default_text(parameter)))
-    if parameter.description then io.stdout:write("                 ", paint("dim", parameter.description), "\n") end
+    stdout:write(("  %-14s %-16s %s\n"):format(parameter.name, (parameter.kind:gsub("|", " or ")), default_text(parameter)))
+    if parameter.description then stdout:write("                 ", paint("dim", parameter.description), "\n") end
   end
 end
 
@@ -59,8 +60,8 @@ end
 
 local function show_all(list, broken, paint)
   for _, pattern in ipairs(list) do
-    io.stdout:write(("%s  %s\n"):format(paint("bold", ("%-20s"):format(pattern.name)), pattern.summary or ""))
-    io.stdout:write("                      ", paint("dim", brief(pattern)), "\n")
+    stdout:write(("%s  %s\n"):format(paint("bold", ("%-20s"):format(pattern.name)), pattern.summary or ""))
+    stdout:write("                      ", paint("dim", brief(pattern)), "\n")
   end
   for _, err in ipairs(broken) do io.stderr:write("orchlua: ", terminal.clean(err.message), "\n") end
 end
@@ -79,8 +80,8 @@ end
 ---@param options table   as `arguments` reads them
 ---@return integer status
 function M.main(options)
-  local path, err = config.find(nil, options.config)
-  local checked
+  local path = config.find(nil, options.config)
+  local checked, err
   if path then checked, err = config.load(path) end
   if err then return drive.complain(err) end
   local list, broken = load(options, checked and checked.patterns)
@@ -88,7 +89,7 @@ function M.main(options)
   if options.output == "json" then
     local objects = value.array {}
     for i, pattern in ipairs(list) do objects[i] = as_json(pattern) end
-    io.stdout:write(json.encode(options.name and objects[1] or objects, 2), "\n")
+    stdout:write(json.encode(options.name and objects[1] or objects, 2), "\n")
   elseif options.name then
     show_one(list[1], terminal.painter(terminal.is_terminal(1)))
   else

@@ -22,7 +22,10 @@ local M = {}
 ---@field path? string      the file, unless it is standard input
 
 local function read_all(path)
-  if path == "-" then return io.read "a" end
+  if path == "-" then
+    local text, problem = io.read "a"
+    return text, problem and "standard input: " .. problem
+  end
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
   local text, problem = file:read "a"
@@ -116,8 +119,7 @@ end
 --- The configuration for a program.
 ---@return table? checked, orchlua.Error? err, string? path
 function M.config(chosen, explicit)
-  local path, err = config.find(chosen.path, explicit)
-  if err then return nil, err end
+  local path = config.find(chosen.path, explicit)
   if not path then return config.default() end
   local loaded, problem = config.load(path)
   return loaded, problem, path

@@ -4,6 +4,7 @@
 -- calls; everything shown is derived from those two.
 
 local output = require "orchlua.command.output"
+local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
 
 local M = {}
@@ -22,8 +23,8 @@ end
 -- written out at once: whoever reads the pipe sees them as they happen.
 local function written(record)
   if record.type == "phase" or record.type == "warning" then return end
-  io.stdout:write(output.line(record), "\n")
-  io.stdout:flush()
+  stdout:write(output.line(record), "\n")
+  stdout:flush()
 end
 
 --- A view for a run.

@@ -9,6 +9,7 @@ local program = require "orchlua.command.program"
 local progress = require "orchlua.command.progress"
 local store = require "orchlua.command.store"
 local subrun = require "orchlua.run.subrun"
+local typed = require "orchlua.command.typed"
 
 local json, value = core.json, core.value
 
@@ -30,7 +31,6 @@ local function input_file(path, inputs)
   for _, name in ipairs(decoded) do inputs[name] = decoded[name] end
 end
 
--- VALUE is JSON, or else text.
 local function inputs_of(options)
   local inputs = {}
   if options.input_file then
@@ -38,9 +38,9 @@ local function inputs_of(options)
     if err then return nil, err end
   end
   for _, given in ipairs(options.input) do
-    local decoded = json.decode(given.text)
-    if decoded == nil then decoded = value.utf8(given.text) end
-    inputs[given.name] = decoded
+    local read, err = typed.value(given.text, ("the input `%s`"):format(given.name))
+    if read == nil then return nil, err end
+    inputs[given.name] = read
   end
   return inputs
 end

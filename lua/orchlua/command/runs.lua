@@ -4,6 +4,7 @@ local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local output = require "orchlua.command.output"
 local spending = require "orchlua.command.spending"
+local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -13,6 +14,8 @@ local null = value.null
 local M = {}
 
 local DAY = 86400
+-- Runs that are listed unless --limit says another number.
+local LISTED = 50
 
 --- How a run stands, in one word: `parked` runs wait with nobody needed meanwhile, and
 --- nobody drives those that were `cut off`.
@@ -47,13 +50,19 @@ local function id_width(list)
   return math.min(width, MOST_ID)
 end
 
+-- How many steps a run took is known when it has come to rest.
+local function steps_of(run)
+  local resting = run.shown ~= "running" and run.shown ~= "cut off"
+  return resting and run.steps or nil
+end
+
 local function line(run, paint, ids, width)
   local status = run.shown
-  local usage = run.usage and json.decode(run.usage)
+  local usage = spending.of_row(run)
   local note = status == "failed" and run.outcome and json.decode(run.outcome).message or due_text(run)
   if usage and usage.tokens > 0 then note = ("%s tokens%s%s"):format(spending.tokens(usage.tokens), note ~= "" and ", " or "", note) end
   local id = terminal.padded(terminal.clean(run.id), ids)
-  local text = ("%s %s %s  %5d  %s%s"):format(id, paint(painted[status], ("%-9s"):format(status)), when(run.created), run.steps,
+  local text = ("%s %s %s  %5s  %s%s"):format(id, paint(painted[status], ("%-9s"):format(status)), when(run.created), steps_of(run) or "-",
     terminal.clean(run.title), note ~= "" and "  " .. terminal.clean(note) or "")
   return terminal.shorten(text, width)
 end
@@ -61,8 +70,8 @@ end
 local function as_json(run)
   return output.object {
     { "run_id", run.id }, { "program", run.title }, { "file", run.file }, { "status", run.shown }, { "started", run.created }, { "changed", run.changed },
-    { "due", run.due and (run.due == math.huge and null or run.due) }, { "steps", run.steps }, { "parent", run.parent }, { "driver", run.holder },
-    { "usage", run.usage and json.decode(run.usage) },
+    { "due", run.due and (run.due == math.huge and null or run.due) }, { "steps", steps_of(run) }, { "parent", run.parent }, { "driver", run.holder },
+    { "usage", spending.of_row(run) },
   }
 end
 
@@ -70,14 +79,14 @@ local function show(options, list)
   if options.output == "json" then
     local objects = value.array {}
     for i, run in ipairs(list) do objects[i] = as_json(run) end
-    io.stdout:write(output.encoded(objects, 2), "\n")
+    stdout:write(output.encoded(objects, 2), "\n")
     return
   end
-  if #list == 0 then return io.stdout:write("no runs\n") end
+  if #list == 0 then return stdout:write "no runs\n" end
   local paint, width = terminal.painter(terminal.is_terminal(1)), terminal.is_terminal(1) and (core.terminal.size(1) or 80) + 20 or 200
   local ids = id_width(list)
-  io.stdout:write(("%s %-9s %-19s  %5s  %s\n"):format(terminal.padded("run", ids), "status", "started", "steps", "program"))
-  for _, run in ipairs(list) do io.stdout:write(line(run, paint, ids, width), "\n") end
+  stdout:write(("%s %-9s %-19s  %5s  %s\n"):format(terminal.padded("run", ids), "status", "started", "steps", "program"))
+  for _, run in ipairs(list) do stdout:write(line(run, paint, ids, width), "\n") end
 end
 
 local function prune(options, runtime)
@@ -85,11 +94,31 @@ local function prune(options, runtime)
   local count, err = runtime.store:prune(core.loop.clock() - days * DAY)
   if not count then return drive.complain(err) end
   if options.output == "json" then
-    io.stdout:write(json.encode(output.object { { "pruned", count } }), "\n")
+    stdout:write(json.encode(output.object { { "pruned", count } }), "\n")
   else
-    io.stdout:write(("%d run%s deleted that ended more than %g days ago\n"):format(count, count == 1 and "" or "s", days))
+    stdout:write(("%d run%s deleted that ended more than %g days ago\n"):format(count, count == 1 and "" or "s", days))
   end
   return 0
+end
+
+-- The latest runs that stand as is asked for. Those that are parked, cut off or running are all running ones to the store: how
+-- many of them must be looked at is not known before.
+local function listed(runs_store, wanted, limit)
+  local shown = wanted and wanted:gsub("%-", " ")
+  local kept = (shown == "parked" or shown == "cut off") and "running" or wanted
+  local asked = limit
+  while true do
+    local list, err = runs_store:list { status = kept, limit = asked }
+    if not list then return nil, err end
+    local found = {}
+    for _, run in ipairs(list) do
+      run.holder = runs_store:holder(run)
+      run.shown = M.status(run, run.holder)
+      if #found < limit and (not shown or run.shown == shown) then found[#found + 1] = run end
+    end
+    if #found == limit or #list < asked then return found end
+    asked = asked * 8
+  end
 end
 
 --- `orchlua runs`.
@@ -97,12 +126,8 @@ function M.main(options)
   local runtime <close> , err = store.existing(options)
   if not runtime then return drive.complain(err) end
   if options.prune then return prune(options, runtime) end
-  local list, problem = runtime.store:list { status = options.status, limit = options.limit }
+  local list, problem = listed(runtime.store, options.status, options.limit or LISTED)
   if not list then return drive.complain(problem) end
-  for _, run in ipairs(list) do
-    run.holder = runtime.store:holder(run)
-    run.shown = M.status(run, run.holder)
-  end
   show(options, list)
   return 0
 end

@@ -10,6 +10,7 @@ local output = require "orchlua.command.output"
 local in_flight = require "orchlua.run.in_flight"
 local runs = require "orchlua.command.runs"
 local spending = require "orchlua.command.spending"
+local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
 
 local json, value = core.json, core.value
@@ -63,8 +64,8 @@ end
 
 -- What the run has spent: as it stands, where it can be brought back.
 local function usage_of(found, run)
-  if run then return budget.of_run(run) end
-  return found.usage and json.decode(found.usage)
+  if run then return spending.value(budget.of_run(run)) end
+  return spending.of_row(found)
 end
 
 local function as_json(found, run, holder)
@@ -104,7 +105,7 @@ end
 
 local function show_text(found, run, holder, problem)
   local paint = terminal.painter(terminal.is_terminal(1))
-  local function write(...) io.stdout:write(...) end
+  local function write(...) stdout:write(...) end
   write(paint("bold", found.id), "  ", terminal.clean(found.title), "\n\n")
   write(("status   %s%s\n"):format(runs.status(found, holder), holder and ", driven by " .. holder or ""))
   write(("started  %s\n"):format(runs.when(found.created)))
@@ -130,7 +131,7 @@ function M.main(options)
   if not runtime then return drive.complain(found) end
   local holder = runtime.store:holder(found)
   if options.output == "json" then
-    io.stdout:write(output.encoded(as_json(found, run, holder), 2), "\n")
+    stdout:write(output.encoded(as_json(found, run, holder), 2), "\n")
   else
     show_text(found, run, holder, problem)
   end

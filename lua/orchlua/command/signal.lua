@@ -5,25 +5,14 @@ local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
 local errors = require "orchlua.error"
 local output = require "orchlua.command.output"
-local source = require "orchlua.dsl.source"
+local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
+local typed = require "orchlua.command.typed"
 
-local json, value = core.json, core.value
+local json = core.json
 
 local M = {}
-
--- The value is JSON, or else text; what begins as an object or an array is meant as one.
-local function body_of(text)
-  if text == nil then return "null" end
-  local decoded, message, at = json.decode(text)
-  if decoded == nil and text:find "^%s*[{[]" then
-    return nil, errors.new("usage", ("the signal's value is no JSON: %s at byte %d"):format(message, at),
-      { excerpt = source.new(text, ""):excerpt(at), hint = [[a text that begins so is given as a JSON string: '"[draft] …"']] })
-  end
-  if decoded == nil then decoded = value.utf8(text) end
-  return json.encode(decoded)
-end
 
 local function ended(found, message, options)
   local hint = message.kind == "signal" and found.status == "failed"
@@ -47,11 +36,11 @@ function M.send(options, message, done)
   if not ok then return drive.complain(problem) end
   if options.output == "none" then return 0 end
   if options.output == "json" then
-    io.stdout:write(json.encode(output.object { { "run_id", found.id }, { "kind", message.kind }, { "name", message.name }, { "driver", holder } }), "\n")
+    stdout:write(json.encode(output.object { { "run_id", found.id }, { "kind", message.kind }, { "name", message.name }, { "driver", holder } }), "\n")
   elseif holder then
-    io.stdout:write(("%s: %s takes it\n"):format(done, holder))
+    stdout:write(("%s: %s takes it\n"):format(done, holder))
   else
-    io.stdout:write(("%s: nobody drives the run; it takes it when it goes on: orchlua resume %s%s\n"):format(done,
+    stdout:write(("%s: nobody drives the run; it takes it when it goes on: orchlua resume %s%s\n"):format(done,
       terminal.quoted(found.id), store.as_option(options)))
   end
   return 0
@@ -59,9 +48,9 @@ end
 
 --- `orchlua signal RUN NAME [JSON]`.
 function M.main(options)
-  local body, err = body_of(options.value)
-  if not body then return drive.complain(err) end
-  return M.send(options, { kind = "signal", name = options.name, body = body }, "sent")
+  local sent, err = typed.value(options.value or "null", "the signal's value")
+  if sent == nil then return drive.complain(err) end
+  return M.send(options, { kind = "signal", name = options.name, body = json.encode(sent) }, "sent")
 end
 
 return M

@@ -6,6 +6,7 @@ local drive = require "orchlua.command.drive"
 local output = require "orchlua.command.output"
 local runs = require "orchlua.command.runs"
 local spending = require "orchlua.command.spending"
+local stdout = require "orchlua.command.stdout"
 local store = require "orchlua.command.store"
 local terminal = require "orchlua.command.terminal"
 
@@ -22,7 +23,7 @@ local BAR_WIDTH = 20
 ---@field from number       seconds since the epoch
 ---@field to? number        nil while it is in flight
 ---@field attempts? integer
----@field tokens? integer
+---@field tokens? integer  that servers told of
 ---@field branch? string
 ---@field line? integer
 ---@field failed? string    its error's message
@@ -151,18 +152,27 @@ local function show_head(found, steps, along, holder, paint)
   local how = ("%s, %s"):format(runs.status(found, holder), #steps > 0 and terminal.seconds(along.first - along.began + along.span) or "no steps")
   local id = terminal.shorten(terminal.clean(found.id), 40)
   local title = terminal.shorten(terminal.clean(found.title), 76 - terminal.width(id) - #how)
-  io.stdout:write(("%s  %s  %s\n\n"):format(paint("bold", id), title, how))
-  io.stdout:write(("%8s  %-27s %9s %3s %5s\n"):format("at", "step", "took", "", "tokens"):sub(1, 80), "\n")
-  if along.earlier > 0 then io.stdout:write(("%8s  %d rows of the journal before these are left out\n"):format("…", along.earlier)) end
+  stdout:write(("%s  %s  %s\n\n"):format(paint("bold", id), title, how))
+  stdout:write(("%8s  %-27s %9s %3s %5s\n"):format("at", "step", "took", "", "tokens"):sub(1, 80), "\n")
+  if along.earlier > 0 then stdout:write(("%8s  %d rows of the journal before these are left out\n"):format("…", along.earlier)) end
+end
+
+-- The tokens that were charged, where the steps do not tell of them all.
+local function charged(found, steps, along)
+  local usage, told = spending.of_row(found), 0
+  for _, step in ipairs(steps) do told = told + (step.tokens or 0) end
+  return along.earlier == 0 and usage and usage.tokens > told and usage.tokens or nil
 end
 
 local function show_text(found, steps, earlier, holder)
   local paint, along = terminal.painter(terminal.is_terminal(1)), time_line(found, steps, earlier)
   show_head(found, steps, along, holder, paint)
   for _, step in ipairs(steps) do
-    io.stdout:write(step_line(step, along, paint), "\n")
-    if step.failed then io.stdout:write((" "):rep(10), paint("red", terminal.shorten("✗ " .. terminal.clean(step.failed), 69)), "\n") end
+    stdout:write(step_line(step, along, paint), "\n")
+    if step.failed then stdout:write((" "):rep(10), paint("red", terminal.shorten("✗ " .. terminal.clean(step.failed), 69)), "\n") end
   end
+  local tokens = charged(found, steps, along)
+  if tokens then stdout:write(("\n%s tokens were charged: a try that no server told of counts at its most\n"):format(spending.tokens(tokens))) end
 end
 
 local function as_json(found, steps, holder)
@@ -174,7 +184,8 @@ local function as_json(found, steps, holder)
       { "data", step.body and (json.decode(step.body) or step.body) },
     }
   end
-  return output.object { { "run_id", found.id }, { "program", found.title }, { "status", runs.status(found, holder) }, { "steps", list } }
+  return output.object { { "run_id", found.id }, { "program", found.title }, { "status", runs.status(found, holder) }, { "steps", list },
+    { "usage", spending.of_row(found) } }
 end
 
 --- `orchlua trace RUN`.
@@ -191,7 +202,7 @@ function M.main(options)
   if not rows then return drive.complain(problem) end
   local steps = M.steps(rows)
   if options.output == "json" then
-    io.stdout:write(output.encoded(as_json(found, steps, holder), 2), "\n")
+    stdout:write(output.encoded(as_json(found, steps, holder), 2), "\n")
   else
     show_text(found, steps, rows[1] and rows[1].seq - 1 or 0, holder)
   end
