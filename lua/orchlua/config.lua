@@ -3,6 +3,7 @@
 -- the runtime sees only that form. `config/fields.lua` says what a field may
 -- hold, `config/globs.lua` which entry a name means.
 
+local built_in = require "orchlua.built_in"
 local errors = require "orchlua.error"
 local fields = require "orchlua.config.fields"
 local globs = require "orchlua.config.globs"
@@ -258,18 +259,15 @@ local function entry_checker(problems, kinds, config)
   end
 end
 
--- What the runtime answers itself; only `optimization:async` may be replaced.
-local BUILT_IN_EVENTS = {
-  ["completion:async"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true,
-  ["state:entity:create"] = true, ["state:entity:update"] = true, ["state:entity:get"] = true,
-  ["state:entity:query"] = true, ["state:entity:delete"] = true,
-  ["orchestration:run"] = true, ["orchestration:request_termination"] = true, ["pattern:*"] = true
-}
+-- What the runtime answers itself.
+local function is_built_in(name)
+  return name:find "^pattern:" ~= nil or built_in.events[name] and not built_in.replaceable[name]
+end
 
 local function check_events(problems, given, config)
   local check = entry_checker(problems, EVENT_KINDS, config)
   return problems:named("events", given, function(path, name, entry)
-    if globs.match(BUILT_IN_EVENTS, name) then
+    if is_built_in(name) then
       return problems:add(path, ("`%s` is built in and cannot be replaced"):format(name))
     elseif not name:find "[:*]" then
       return problems:add(path, ("an event's name has a colon, as `ops:%s` has; no event is ever called `%s`"):format(name, name))
@@ -287,13 +285,13 @@ end
 local REPLACEABLE = { GENERATE_TASKS = true }
 
 local function check_functions(problems, given)
-  local built_in = given and require "orchlua.functions" or {}
+  local functions = given and require "orchlua.functions" or {}
   return problems:named("functions", given, function(path, name, value)
     if not name:find "^[A-Z][A-Z0-9_]*$" then
       return problems:add(path, "a function's name is upper-case letters, digits and `_`")
     elseif words.reserved[name] then
       return problems:add(path, ("`%s` is a word of the language"):format(name))
-    elseif built_in[name] and not REPLACEABLE[name] then
+    elseif functions[name] and not REPLACEABLE[name] then
       return problems:add(path, ("hides the built-in function `%s`"):format(name))
     end
     return problems:value(path, value, fields.func)

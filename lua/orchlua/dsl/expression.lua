@@ -277,10 +277,10 @@ end
 local function entry(self)
   local key, token = object_key(self)
   if token.type == "name" and (self:is "," or self:is "}") and not words.reserved[key] then
-    return { key = key, value = node("Name", token.pos, token.stop, { name = key }), pos = token.pos }
+    return { key = key, value = node("Name", token.pos, token.stop, { name = key }), pos = token.pos, key_stop = token.stop }
   end
   self:expect(":", "after the key", self:is "=" and "a field is written key: value" or nil)
-  return { key = key, value = self:expression(), pos = token.pos }
+  return { key = key, value = self:expression(), pos = token.pos, key_stop = token.stop }
 end
 
 -- Parentheses end a chain: what a `?.` in them cuts short is their value, null, and no more.
