@@ -65,6 +65,21 @@ describe("errors", function()
     assert.equal("`==` compares", hint "STATE x = 1\nIF x = 1: WAIT 1")
   end)
 
+  it("know the constants and the comments of other languages", function()
+    for other, ours in pairs { True = "true", FALSE = "false", None = "null", ["nil"] = "null", undefined = "null", NULL = "null" } do
+      assert.equal(("did you mean `%s`?"):format(ours), hint("STATE x = " .. other))
+    end
+    for _, text in ipairs { "// a", "STATE x = 1\n// a b", "/* a */", "-- a", "// don't", "IF true: // a\n  WAIT 1", "STATE o = {\n  a: 1, // one\n}", "IF true:\n  BREAK // a" } do
+      assert.equal("comments begin with `#`", hint(text))
+    end
+    assert.matches("comments begin with `#`", hint "STATE x = 1 // a comment", 1, true)
+  end)
+
+  it("of an event's data without braces say so", function()
+    assert.equal("the data of an event stands in braces: EVENT agent:status {…}", hint 'EVENT agent:status status: "done", n: 1')
+    assert.equal("this statement has no block", hint "EVENT agent:status {a: 1}:")
+  end)
+
   it("of names that are near no known one come without a hint", function()
     local _, found = run.compile "STATE x = toE(1)\nSTATE y = [].qqqqqq(1)"
     assert.same({ "there is no function `toE`", "there is no method `.qqqqqq()`" }, { found[1].message, found[2].message })

@@ -43,10 +43,18 @@ local function known_names(where)
   return names
 end
 
+-- What other languages call the constants, in small letters.
+local constants = { ["true"] = "true", ["false"] = "false", null = "null", none = "null", ["nil"] = "null", undefined = "null" }
+
+local function constant_hint(name)
+  local constant = constants[name:lower()]
+  return constant and ("did you mean `%s`?"):format(constant)
+end
+
 function Checker:unknown_name(node, where)
   local name = node.name
   self.report(node, ("`%s` is introduced nowhere"):format(name), function()
-    return nearest.hint(name, known_names(where)) or ("introduce it with `STATE %s = …`, `AS %s` or `INPUT %s`"):format(name, name, name)
+    return constant_hint(name) or nearest.hint(name, known_names(where)) or ("introduce it with `STATE %s = …`, `AS %s` or `INPUT %s`"):format(name, name, name)
   end)
 end
 

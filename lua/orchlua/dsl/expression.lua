@@ -271,7 +271,8 @@ local function object_key(self)
     return key.tag == "String" and key.value or key, token
   end
   if token.type == "name" or token.type == "number" then return self:take().value, token end
-  self:fail(("expected a key, and found %s"):format(cursors.describe(token)), "a key is a name or a string; a computed one is a string: {\"{{name}}\": 1}")
+  local hint = token.value == "/" and "comments begin with `#`" or "a key is a name or a string; a computed one is a string: {\"{{name}}\": 1}"
+  self:fail(("expected a key, and found %s"):format(cursors.describe(token)), hint)
 end
 
 local function entry(self)
@@ -335,7 +336,7 @@ end
 -- What stands in other languages, by the sign that is too many and the one before it.
 local too_many = {
   ["=="] = "`==` compares values of any kind; there is no `===`", ["!="] = "`!=` compares values of any kind; there is no `!==`",
-  ["="] = "`==` compares", ["*"] = "a power is written POW(x, 2)", ["/"] = "a whole quotient is written FLOOR(a / b)",
+  ["="] = "`==` compares", ["*"] = "a power is written POW(x, 2)", ["/"] = "a whole quotient is written FLOOR(a / b); comments begin with `#`",
   ["?"] = "`a || b` gives b where a is null, false, 0 or empty", ["+"] = "UPDATE x = x + 1 counts up",
 }
 
