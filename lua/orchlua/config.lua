@@ -333,7 +333,7 @@ end
 
 local RULES = { events = rule_set, agents = rule_set }
 local DEFAULT_FIELDS = { timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1) }
-local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.seconds }
+local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.days }
 local LIMIT_FIELDS = {}
 for name in pairs(limits.DEFAULTS) do LIMIT_FIELDS[name] = fields.whole(1) end
 local PROVIDERS = {}
