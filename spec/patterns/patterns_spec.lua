@@ -178,6 +178,16 @@ describe("patterns", function()
     assert.equal(0, asked)
   end)
 
+  it("are told what to call instead of what agents call", function()
+    local orchlua = require "orchlua"
+    local function refused(fn)
+      return run.failure("EVENT pattern:mine {} AS r", { config = { patterns = { mine = { run = fn } } } }).message
+    end
+    assert.matches("orchlua.ask is for agents and event handlers; a pattern asks with flow:ask", refused(function() orchlua.ask("a", "x") end), 1, true)
+    assert.matches("orchlua.sleep is for agents and event handlers; a pattern waits with flow:wait", refused(function() orchlua.sleep(1) end), 1, true)
+    assert.matches("orchlua.exec is for agents and event handlers$", refused(function() orchlua.exec { "true" } end))
+  end)
+
   it("that declare a parameter of no kind say so themselves", function()
     local function refused(declared)
       local pattern = { params = { n = declared }, run = function() return 1 end }
