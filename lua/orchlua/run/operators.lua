@@ -3,6 +3,7 @@
 -- raised here carry no place; `failure` adds it from the site.
 
 local built_in = require "orchlua.built_in"
+local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
@@ -145,7 +146,7 @@ local function key_text(key)
   local of = kind(key)
   if of == "string" then return key end
   if of == "number" or of == "boolean" then return value.text(key) end
-  errors.raise("type", ("a key is a string or a number, and this is %s"):format(M.a(of)))
+  errors.raise("type", ("a key is a string or a number, and this is %s"):format(check.a(of)))
 end
 
 -- The 1-based position of a 0-based index, which may be a whole float.
@@ -153,7 +154,7 @@ local function position(index)
   local whole = math.tointeger(index)
   if math_type(index) == nil or not whole then
     errors.raise("type", ("an index of an array is a whole number, and this is %s"):format(
-      math_type(index) and value.text(index) or M.a(kind(index))))
+      math_type(index) and value.text(index) or check.a(kind(index))))
   end
   if whole < 0 then errors.raise("type", ("an index of an array is 0 or more, and this is %d"):format(whole)) end
   return whole + 1
@@ -249,7 +250,7 @@ end
 
 local function whole(n, what)
   if not math_type(n) then
-    errors.raise("type", ("RANGE takes numbers, and %s is %s"):format(what, M.a(kind(n))))
+    errors.raise("type", ("RANGE takes numbers, and %s is %s"):format(what, check.a(kind(n))))
   end
   return math.tointeger(n) or n
 end
@@ -344,12 +345,6 @@ end
 --- Goes on with an error that a FINALLY block held up.
 function M.rethrow(thrown)
   error(errors.new(thrown.type, thrown.message, { thrown = thrown }), 0)
-end
-
---- "a number", "an array", "null": a kind with its article.
-function M.a(of)
-  if of == "null" or of == nil then return "null" end
-  return (of:find "^[aeiou]" and "an " or "a ") .. of
 end
 
 for name, signature in pairs(functions) do M["call_" .. name] = signature.fn end
