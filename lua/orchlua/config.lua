@@ -16,7 +16,6 @@ local M = {}
 
 local FILE = "orchlua.config.lua"
 local DEFAULTS = { timeout = 120, retries = 2, concurrency = 64 }
-local RETENTION = { rows = 10000, days = 30 }
 
 ---@class orchlua.Config.Entry              an agent, or who answers an event
 ---@field name string                       the name or glob it stands under
@@ -393,7 +392,7 @@ function M.check(given, folder, path)
   local config = { folder = folder, path = path }
   config.defaults = section_with_defaults(problems, "defaults", given.defaults, DEFAULT_FIELDS, DEFAULTS)
   config.limits = section_with_defaults(problems, "limits", given.limits, LIMIT_FIELDS, limits.DEFAULTS)
-  config.retention = section_with_defaults(problems, "retention", given.retention, RETENTION_FIELDS, RETENTION)
+  config.retention = section_with_defaults(problems, "retention", given.retention, RETENTION_FIELDS, limits.RETENTION)
   config.providers = check_section(problems, "providers", given.providers, PROVIDERS)
   config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config))
   config.events = check_events(problems, given.events, config)
