@@ -84,6 +84,7 @@ build = {
     ["orchlua.agents.rate"] = "lua/orchlua/agents/rate.lua",
     ["orchlua.agents.request"] = "lua/orchlua/agents/request.lua",
     ["orchlua.agents.schema"] = "lua/orchlua/agents/schema.lua",
+    ["orchlua.built_in"] = "lua/orchlua/built_in.lua",
     ["orchlua.clock"] = "lua/orchlua/clock.lua",
     ["orchlua.collector"] = "lua/orchlua/collector.lua",
     ["orchlua.command.arguments"] = "lua/orchlua/command/arguments.lua",

@@ -233,6 +233,11 @@ describe("checking a configuration", function()
     assert.equal("events[\"x:y\"].agent: no agent `b` in the configuration", problems_of { events = { ["x:y"] = { agent = "b" } } })
   end)
 
+  it("says what a number of the retention is of", function()
+    assert.equal("retention.days: expected a number of days above 0, got -1", problems_of { retention = { days = -1 } })
+    assert.equal("retention.rows: expected a whole number, 0 or above, got 1.5", problems_of { retention = { rows = 1.5 } })
+  end)
+
   it("refuses to replace built-in events, but for optimization:async", function()
     for _, name in ipairs { "completion:async", "agent:status", "state:entity:get", "orchestration:run", "pattern:vote" } do
       assert.truthy(problems_of { events = { [name] = nothing } }:find("is built in and cannot be replaced", 1, true))

@@ -3,6 +3,7 @@
 -- the runtime sees only that form. `config/fields.lua` says what a field may
 -- hold, `config/globs.lua` which entry a name means.
 
+local built_in = require "orchlua.built_in"
 local errors = require "orchlua.error"
 local fields = require "orchlua.config.fields"
 local globs = require "orchlua.config.globs"
@@ -15,7 +16,6 @@ local M = {}
 
 local FILE = "orchlua.config.lua"
 local DEFAULTS = { timeout = 120, retries = 2, concurrency = 64 }
-local RETENTION = { rows = 10000, days = 30 }
 
 ---@class orchlua.Config.Entry              an agent, or who answers an event
 ---@field name string                       the name or glob it stands under
@@ -258,18 +258,15 @@ local function entry_checker(problems, kinds, config)
   end
 end
 
--- What the runtime answers itself; only `optimization:async` may be replaced.
-local BUILT_IN_EVENTS = {
-  ["completion:async"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true,
-  ["state:entity:create"] = true, ["state:entity:update"] = true, ["state:entity:get"] = true,
-  ["state:entity:query"] = true, ["state:entity:delete"] = true,
-  ["orchestration:run"] = true, ["orchestration:request_termination"] = true, ["pattern:*"] = true
-}
+-- What the runtime answers itself.
+local function is_built_in(name)
+  return name:find "^pattern:" ~= nil or built_in.events[name] and not built_in.replaceable[name]
+end
 
 local function check_events(problems, given, config)
   local check = entry_checker(problems, EVENT_KINDS, config)
   return problems:named("events", given, function(path, name, entry)
-    if globs.match(BUILT_IN_EVENTS, name) then
+    if is_built_in(name) then
       return problems:add(path, ("`%s` is built in and cannot be replaced"):format(name))
     elseif not name:find "[:*]" then
       return problems:add(path, ("an event's name has a colon, as `ops:%s` has; no event is ever called `%s`"):format(name, name))
@@ -287,13 +284,13 @@ end
 local REPLACEABLE = { GENERATE_TASKS = true }
 
 local function check_functions(problems, given)
-  local built_in = given and require "orchlua.functions" or {}
+  local functions = given and require "orchlua.functions" or {}
   return problems:named("functions", given, function(path, name, value)
     if not name:find "^[A-Z][A-Z0-9_]*$" then
       return problems:add(path, "a function's name is upper-case letters, digits and `_`")
     elseif words.reserved[name] then
       return problems:add(path, ("`%s` is a word of the language"):format(name))
-    elseif built_in[name] and not REPLACEABLE[name] then
+    elseif functions[name] and not REPLACEABLE[name] then
       return problems:add(path, ("hides the built-in function `%s`"):format(name))
     end
     return problems:value(path, value, fields.func)
@@ -335,7 +332,7 @@ end
 
 local RULES = { events = rule_set, agents = rule_set }
 local DEFAULT_FIELDS = { timeout = fields.seconds, retries = fields.whole(0), concurrency = fields.whole(1) }
-local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.seconds }
+local RETENTION_FIELDS = { rows = fields.whole(0), days = fields.days }
 local LIMIT_FIELDS = {}
 for name in pairs(limits.DEFAULTS) do LIMIT_FIELDS[name] = fields.whole(1) end
 local PROVIDERS = {}
@@ -395,7 +392,7 @@ function M.check(given, folder, path)
   local config = { folder = folder, path = path }
   config.defaults = section_with_defaults(problems, "defaults", given.defaults, DEFAULT_FIELDS, DEFAULTS)
   config.limits = section_with_defaults(problems, "limits", given.limits, LIMIT_FIELDS, limits.DEFAULTS)
-  config.retention = section_with_defaults(problems, "retention", given.retention, RETENTION_FIELDS, RETENTION)
+  config.retention = section_with_defaults(problems, "retention", given.retention, RETENTION_FIELDS, limits.RETENTION)
   config.providers = check_section(problems, "providers", given.providers, PROVIDERS)
   config.agents = problems:named("agents", given.agents, entry_checker(problems, AGENT_KINDS, config))
   config.events = check_events(problems, given.events, config)

@@ -87,9 +87,12 @@ end
 
 -- Inside agents and handlers ---------------------------------------------------
 
+-- What a pattern calls instead.
+local IN_A_PATTERN = { ["orchlua.ask"] = "; a pattern asks with flow:ask", ["orchlua.sleep"] = "; a pattern waits with flow:wait" }
+
 local function context(what)
   local found = task.context()
-  if not found then error(("%s is called inside an agent or an event handler"):format(what), 3) end
+  if not found then error(("%s is for agents and event handlers%s"):format(what, IN_A_PATTERN[what] or ""), 3) end
   return found
 end
 

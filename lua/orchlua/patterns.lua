@@ -28,12 +28,56 @@ local search_path
 ---@param path string   as package.path
 function M.look_in(path) search_path = path end
 
+-- Declarations ------------------------------------------------------------------------
+
+local function sorted(map)
+  local list = {}
+  for key in pairs(map) do
+    if type(key) == "string" then list[#list + 1] = key end
+  end
+  table.sort(list)
+  return list
+end
+
+--- A parameter's declaration in one form.
+---@return { kind: string, default: any, optional: boolean, description: string? }
+function M.declared(spec)
+  if type(spec) ~= "table" then return { kind = spec, optional = false } end
+  return { kind = spec[1] or spec.kind or "any", default = spec.default, optional = spec.optional or false, description = spec.description }
+end
+
+local KINDS = { "any", "array", "boolean", "function", "integer", "null", "number", "object", "string" }
+
+local is_kind = {}
+for _, kind in ipairs(KINDS) do is_kind[kind] = true end
+
+-- The first kind of a declaration that is none.
+local function unknown_kind(kinds)
+  if type(kinds) ~= "string" or not kinds:find "%w" then return tostring(kinds) end
+  for kind in kinds:gmatch "%w+" do
+    if not is_kind[kind] then return kind end
+  end
+end
+
+-- What is wrong with what a pattern says of its parameters.
+local function wrong_declaration(params, pattern)
+  for _, name in ipairs(sorted(params)) do
+    local of = unknown_kind(M.declared(params[name]).kind)
+    if of then
+      return errors.new("pattern", ("the pattern `%s` declares its parameter `%s` as `%s`, which is no kind of value"):format(pattern, name, of),
+        { hint = nearest.hint(of, KINDS) or "the kinds are " .. table.concat(KINDS, ", ") })
+    end
+  end
+end
+
 -- Finding -----------------------------------------------------------------------------
 
 local function check_shape(pattern, name)
   if type(pattern) ~= "table" or type(pattern.run) ~= "function" or type(pattern.params or {}) ~= "table" then
     return nil, errors.new("pattern", ("the pattern `%s` is no table with `params` and a function `run`"):format(name))
   end
+  local wrong = wrong_declaration(pattern.params or {}, pattern.name or name)
+  if wrong then return nil, wrong end
   pattern.name, pattern.params = pattern.name or name, pattern.params or {}
   return pattern
 end
@@ -144,13 +188,6 @@ end
 
 -- Parameters ------------------------------------------------------------------------------
 
---- A parameter's declaration in one form.
----@return { kind: string, default: any, optional: boolean, description: string? }
-function M.declared(spec)
-  if type(spec) == "string" then return { kind = spec, optional = false } end
-  return { kind = spec[1] or spec.kind or "any", default = spec.default, optional = spec.optional or false, description = spec.description }
-end
-
 local function is_of_kind(v, kind)
   if kind == "any" then return true end
   if type(v) == "function" then return kind == "function" end
@@ -159,7 +196,7 @@ local function is_of_kind(v, kind)
 end
 
 local function matches(v, kinds)
-  for kind in kinds:gmatch "[%w]+" do
+  for kind in kinds:gmatch "%w+" do
     if is_of_kind(v, kind) then return true end
   end
   return false
@@ -174,15 +211,6 @@ local function shown(v)
   if value.kind(v) == "string" then return ('"%s"'):format(#v > 40 and v:sub(1, 37) .. "…" or v) end
   if type(v) == "table" then return value.kind(v) == "array" and "an array" or "an object" end
   return value.text(v)
-end
-
-local function sorted(map)
-  local list = {}
-  for key in pairs(map) do
-    if type(key) == "string" then list[#list + 1] = key end
-  end
-  table.sort(list)
-  return list
 end
 
 local function refuse(pattern, message, hint)

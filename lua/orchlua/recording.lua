@@ -63,6 +63,8 @@ end
 function Recorder:keep(request, row)
   local line = value.object { request.kind, "data", [request.kind] = request.agent_id, data = request.data == nil and null or request.data }
   if row.error then set(line, "error", error_value(row.error)) else set(line, "reply", row.body) end
+  -- How an event was answered: by an agent, or by a handler with a value of its own, which is no reply.
+  if request.kind == "agent" then set(line, "event", request.name) else set(line, "value", request.quiet or nil) end
   set(line, "usage", usage_value(row.usage))
   set(line, "request", request.key)
   local ok, message = self.file:write(json.encode(line), "\n")
@@ -104,10 +106,16 @@ local function in_order(list)
   end
 end
 
+-- Who answers an event that no configuration knows, as it was when it was recorded.
+local function handler_of(line)
+  if line.agent then return { kind = "agent", agent = line.agent } end
+  return { kind = field(line, "value") and "lua" or "recorded" }
+end
+
 local function read(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, errors.new("usage", "cannot replay: " .. message) end
-  local answers, metered, number = {}, {}, 0
+  local answers, metered, handlers, number = {}, {}, {}, 0
   for text in file:lines() do
     number = number + 1
     local key, answer = answer_of(text)
@@ -118,10 +126,12 @@ local function read(path)
     answers[key] = answers[key] or { next = 1 }
     table.insert(answers[key], answer)
     if answer.agent and field(answer, "usage") then metered[answer.agent] = true end
+    local event = field(answer, "event")
+    if event then handlers[event] = handlers[event] or handler_of(answer) end
   end
   file:close()
   for _, list in pairs(answers) do in_order(list) end
-  return answers, metered
+  return { path = path, answers = answers, metered = metered, handlers = handlers, made = {} }
 end
 
 -- The failure of a call, after all of its tries: it is not tried again.
@@ -161,9 +171,10 @@ Replay.__index = Replay
 ---@param agents orchlua.Agents   of the configuration
 ---@return orchlua.Replay? replay, orchlua.Error? err
 function M.replay(path, agents)
-  local answers, metered = read(path)
-  if not answers then return nil, metered end
-  return setmetatable({ path = path, answers = answers, metered = metered, agents = agents, made = {} }, Replay)
+  local replay, err = read(path)
+  if not replay then return nil, err end
+  replay.agents = agents
+  return setmetatable(replay, Replay)
 end
 
 -- Of an agent that no configuration knows it is only known that its replies took something.
@@ -190,9 +201,9 @@ function Replay:find(agent_id)
   return standing_in(self, "agent", agent_id, (self.agents:find(agent_id)))
 end
 
---- Who handles an event that is not built in; nil when nobody does.
+--- Who handles an event that is not built in; nil when nobody does, and nobody did.
 function Replay:handler(name)
-  local real = self.agents:handler(name)
+  local real = self.agents:handler(name) or self.handlers[name]
   return real and standing_in(self, "event", name, real)
 end
 

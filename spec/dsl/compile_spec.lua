@@ -65,6 +65,21 @@ describe("errors", function()
     assert.equal("`==` compares", hint "STATE x = 1\nIF x = 1: WAIT 1")
   end)
 
+  it("know the constants and the comments of other languages", function()
+    for other, ours in pairs { True = "true", FALSE = "false", None = "null", ["nil"] = "null", undefined = "null", NULL = "null" } do
+      assert.equal(("did you mean `%s`?"):format(ours), hint("STATE x = " .. other))
+    end
+    for _, text in ipairs { "// a", "STATE x = 1\n// a b", "/* a */", "-- a", "// don't", "IF true: // a\n  WAIT 1", "STATE o = {\n  a: 1, // one\n}", "IF true:\n  BREAK // a" } do
+      assert.equal("comments begin with `#`", hint(text))
+    end
+    assert.matches("comments begin with `#`", hint "STATE x = 1 // a comment", 1, true)
+  end)
+
+  it("of an event's data without braces say so", function()
+    assert.equal("the data of an event stands in braces: EVENT agent:status {…}", hint 'EVENT agent:status status: "done", n: 1')
+    assert.equal("this statement has no block", hint "EVENT agent:status {a: 1}:")
+  end)
+
   it("of names that are near no known one come without a hint", function()
     local _, found = run.compile "STATE x = toE(1)\nSTATE y = [].qqqqqq(1)"
     assert.same({ "there is no function `toE`", "there is no method `.qqqqqq()`" }, { found[1].message, found[2].message })
@@ -81,6 +96,15 @@ describe("errors", function()
     _, found = run.compile(table.concat(lines, "\n") .. "\nUPDATE knwon7 = 1" .. ("\nSTATE y = knwon30"):rep(3000))
     assert.equal(100, #found)
     assert.same({ "did you mean `known7`?", "did you mean `known30`?" }, { found[1].hint, found[100].hint })
+  end)
+
+  it("name the field that a statement or an event does not have", function()
+    assert.same({ "1:20 PERSIST has no field `properties`" }, errors 'PERSIST a {key: 1, "properties": {}}')
+    assert.equal("did you mean `data`?", hint 'PERSIST note {key: "k", properties: {}}')
+    assert.same({ "1:28 state:entity:create has no field `properites`" }, errors "EVENT state:entity:create {properites: {}}")
+    assert.equal("did you mean `from`?", hint 'AWAIT {form: "a"} AS m')
+    assert.equal("it has file, input, budget", hint 'EVENT orchestration:run {file: "c.dsl", output: 1}')
+    assert.same({}, errors 'STATE k = "id"\nEVENT state:entity:get {"{{k}}": 1, on_error: "return"}\nEVENT completion:async {agent_id: "a", any: 1}\nEVENT state:entity:other {a: 1}')
   end)
 
   it("are found in meaning too", function()

@@ -91,7 +91,7 @@ describe("values", function()
     local function node(text) return shape.parse("STATE x = " .. text).body[1].value end
     assert.same({ tag = "Null", pos = 11, stop = 15 }, node "null")
     assert.same({ tag = "Boolean", pos = 11, stop = 16, value = false }, node "false")
-    assert.same({ tag = "Object", pos = 11, stop = 17, entries = { { key = "a", pos = 12, value = { tag = "Number", value = 1, pos = 15, stop = 16 } } } }, node "{a: 1}")
+    assert.same({ tag = "Object", pos = 11, stop = 17, entries = { { key = "a", pos = 12, key_stop = 13, value = { tag = "Number", value = 1, pos = 15, stop = 16 } } } }, node "{a: 1}")
     assert.same({ tag = "Field", pos = 11, stop = 15, name = "b", name_pos = 14, optional = true, object = { tag = "Name", name = "a", pos = 11, stop = 12 } }, node "a?.b")
     assert.same({ tag = "Call", pos = 11, stop = 23, name = "JSON.parse", args = {} }, node "JSON.parse()")
     assert.same({ tag = "Template", pos = 11, stop = 18, parts = { { tag = "Name", name = "a", pos = 14, stop = 15 } } }, node '"{{a}}"')

@@ -220,6 +220,28 @@ end } }
     assert.truthy(out.err:find("has only 1 reply to what the agent", 1, true), out.err)
   end)
 
+  it("needs no configuration for events, whoever answered them", function()
+    write("orchlua.config.lua", [=[
+return { agents = { echo = function(request) return "<" .. request.prompt .. ">" end }, events = {
+  ["eval:run"] = function(data) return { score = #data.text } end, ["bad:one"] = function() error("no luck", 0) end,
+  ["say:it"] = { exec = { "cat" } }, ["ask:it"] = { agent = "echo" },
+} }
+]=])
+    write("p.dsl", [=[
+EVENT eval:run {text: "abc"} AS a
+EVENT say:it {prompt: "x"} AS b
+EVENT ask:it {prompt: "y"} AS c
+TRY:
+  EVENT bad:one {n: 1} AS d
+CATCH e:
+  RETURN [a.score, b.output, c.output, e.message]
+]=])
+    local expected = '[3,"x","<y>","no luck"]'
+    assert.equal(expected, json.encode(orchlua("p.dsl --record replies.jsonl --output json").json.result))
+    os.remove(folder .. "/orchlua.config.lua")
+    assert.equal(expected, json.encode(orchlua("p.dsl --replay replies.jsonl --output json").json.result))
+  end)
+
   it("is kept in memory when no store is named: `resume --all` would ask real agents", function()
     write("p.dsl", ask "one" .. "RETURN 1")
     orchlua "p.dsl --record replies.jsonl"

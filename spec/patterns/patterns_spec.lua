@@ -178,6 +178,29 @@ describe("patterns", function()
     assert.equal(0, asked)
   end)
 
+  it("are told what to call instead of what agents call", function()
+    local orchlua = require "orchlua"
+    local function refused(fn)
+      return run.failure("EVENT pattern:mine {} AS r", { config = { patterns = { mine = { run = fn } } } }).message
+    end
+    assert.matches("orchlua.ask is for agents and event handlers; a pattern asks with flow:ask", refused(function() orchlua.ask("a", "x") end), 1, true)
+    assert.matches("orchlua.sleep is for agents and event handlers; a pattern waits with flow:wait", refused(function() orchlua.sleep(1) end), 1, true)
+    assert.matches("orchlua.exec is for agents and event handlers$", refused(function() orchlua.exec { "true" } end))
+  end)
+
+  it("that declare a parameter of no kind say so themselves", function()
+    local function refused(declared)
+      local pattern = { params = { n = declared }, run = function() return 1 end }
+      return run.failure("EVENT pattern:mine {n: 5} AS r", { config = { patterns = { mine = pattern } } })
+    end
+    local wrong = refused "integr"
+    assert.equal("the pattern `mine` declares its parameter `n` as `integr`, which is no kind of value", wrong.message)
+    assert.equal("did you mean `integer`?", wrong.hint)
+    assert.matches("`lot`", refused { "array|lot", optional = true }.message, 1, true)
+    assert.matches("`5`", refused(5).message, 1, true)
+    assert.matches("pattern mine: `n` takes string or boolean, and got 5", refused { "string|boolean" }.message, 1, true)
+  end)
+
   it("combine: one inside another, and under PARALLEL; without AS their answer is a message", function()
     local nested = { params = { list = "array" }, run = function(flow, p)
       local patterns = require "orchlua.patterns"

@@ -1,5 +1,7 @@
+local built_in = require "orchlua.built_in"
 local command = require "spec.support.command"
 local core = require "orchlua.core"
+local handlers = require("orchlua.run.events").handlers
 local run = require "spec.support.run"
 
 local value = core.value
@@ -47,6 +49,50 @@ RETURN [e.properties, data]
   it("that PERSIST makes have properties, an object", function()
     assert.equal("{}", run.text 'PERSIST note {key: "k"}\nEVENT state:entity:get {type: "note", id: "k"} AS e\nRETURN e.properties')
     assert.equal("`data` of PERSIST is an object", run.failure 'PERSIST note {key: "k", data: [1]}'.message)
+  end)
+end)
+
+describe("built-in events", function()
+  it("are those that have a handler", function()
+    local handled = {}
+    for name in pairs(handlers) do handled[name] = true end
+    handled["state:entity:replace"] = nil
+    assert.same(built_in.events, handled)
+  end)
+
+  it("refuse a field that they do not have", function()
+    local function refused(event, data)
+      local e = run.failure(("STATE data = %s\nEVENT %s data"):format(data, event))
+      return ("%d %s: %s; %s"):format(e.line, e.type, e.message, e.hint)
+    end
+    assert.equal("2 type: state:entity:create has no field `properites`; did you mean `properties`?", refused("state:entity:create", '{id: "1", properites: {}}'))
+    assert.equal("2 type: state:entity:query has no field `were`; did you mean `where`?", refused("state:entity:query", '{type: "t", were: {a: 1}}'))
+    assert.equal("2 type: state:entity:query has no field `properties`; did you mean `where`?", refused("state:entity:query", "{properties: {a: 1}}"))
+    assert.equal("2 type: state:entity:get has no field `note`; it has type, id", refused("state:entity:get", '{id: "1", note: 1}'))
+    assert.equal("2 type: orchestration:run has no field `inputs`; did you mean `input`?", refused("orchestration:run", '{file: "c.dsl", inputs: {}}'))
+  end)
+
+  it("may have the fields that the runtime reads", function()
+    assert.equal("x", run.text 'EVENT state:entity:update {id: "x", timeout: 3, retries: 1, task_id: "t", on_error: "raise"} AS e\nRETURN e.id')
+  end)
+end)
+
+describe("PERSIST and AWAIT", function()
+  it("refuse a field that they do not have, and lose nothing", function()
+    assert.equal("red", run.text [[
+PERSIST decision {key: "colour", data: {value: "red"}}
+STATE data = {key: "colour", properties: {value: "blue"}}
+TRY:
+  PERSIST decision data
+CATCH e:
+  UPDATE data = e.message
+EVENT state:entity:get {type: "decision", id: "colour"} AS e
+RETURN e.properties.value
+]])
+    local e = run.failure 'STATE data = {key: "k", properties: {}}\nPERSIST kind data'
+    assert.equal("PERSIST has no field `properties`", e.message)
+    assert.equal("did you mean `data`?", e.hint)
+    assert.equal("AWAIT has no field `1`", run.failure 'AWAIT {"{{1}}": 2} AS m'.message)
   end)
 end)
 

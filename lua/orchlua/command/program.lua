@@ -1,6 +1,7 @@
 -- From a FILE[#PROGRAM] of the command line to the text of one program, its
 -- configuration, and the compiled program.
 
+local built_in = require "orchlua.built_in"
 local config = require "orchlua.config"
 local errors = require "orchlua.error"
 local lfs = require "lfs"
@@ -125,10 +126,6 @@ function M.config(chosen, explicit)
   return loaded, problem, path
 end
 
-local built_in = { ["completion:async"] = true, ["optimization:async"] = true, ["orchestration:run"] = true,
-  ["orchestration:request_termination"] = true, ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true }
-for _, action in ipairs { "create", "update", "get", "query", "delete" } do built_in["state:entity:" .. action] = true end
-
 -- What a configuration knows and allows, for the compiler's warnings. One without agents knows nothing.
 local function known(checked, front)
   local any, narrowed = next(checked.agents) ~= nil, policy.narrow(checked, front)
@@ -138,7 +135,7 @@ local function known(checked, front)
       local pattern = name:match "^pattern:(.*)$"
       local missing = pattern and patterns.missing(pattern, checked.patterns)
       if missing then return false, missing.message, missing.hint end
-      return pattern ~= nil or not any or built_in[name] or config.match(checked.events, name) ~= nil
+      return pattern ~= nil or not any or built_in.events[name] or config.match(checked.events, name) ~= nil
     end,
     allows_agent = function(id) return config.allows_agent(narrowed, id) end,
     allows_event = function(name) return config.allows_event(narrowed, name) end,

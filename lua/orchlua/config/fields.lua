@@ -16,6 +16,12 @@ function M.seconds(value)
   return nil, "a number of seconds above 0"
 end
 
+--- How long something is kept.
+function M.days(value)
+  if is_finite(value) and value > 0 then return value end
+  return nil, "a number of days above 0"
+end
+
 --- A delay, which may be none.
 function M.delay(value)
   if is_finite(value) and value >= 0 then return value end

@@ -48,7 +48,7 @@
 -- Null { }  Boolean { value }  Number { value }  String { value }
 -- Template    { parts = { string|Expr … } }     a string with {{ }}, at least one Expr
 -- Array       { items = { Expr … } }
--- Object      { entries = { { key = string|Template, value = Expr, pos } … } }
+-- Object      { entries = { { key = string|Template, value = Expr, pos, key_stop } … } }
 -- Name        { name = string }
 -- Field       { object = Expr, name = string, name_pos = integer, optional = boolean }   a.b, a?.b
 -- Index       { object = Expr, index = Expr }

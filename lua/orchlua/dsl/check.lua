@@ -3,6 +3,7 @@
 -- into lambdas, and reports whatever cannot mean anything. `emit` relies on
 -- every annotation made here.
 
+local built_in = require "orchlua.built_in"
 local element = require "orchlua.dsl.element"
 local nearest = require "orchlua.nearest"
 local scope = require "orchlua.dsl.scope"
@@ -42,10 +43,18 @@ local function known_names(where)
   return names
 end
 
+-- What other languages call the constants, in small letters.
+local constants = { ["true"] = "true", ["false"] = "false", null = "null", none = "null", ["nil"] = "null", undefined = "null" }
+
+local function constant_hint(name)
+  local constant = constants[name:lower()]
+  return constant and ("did you mean `%s`?"):format(constant)
+end
+
 function Checker:unknown_name(node, where)
   local name = node.name
   self.report(node, ("`%s` is introduced nowhere"):format(name), function()
-    return nearest.hint(name, known_names(where)) or ("introduce it with `STATE %s = …`, `AS %s` or `INPUT %s`"):format(name, name, name)
+    return constant_hint(name) or nearest.hint(name, known_names(where)) or ("introduce it with `STATE %s = …`, `AS %s` or `INPUT %s`"):format(name, name, name)
   end)
 end
 
@@ -247,7 +256,17 @@ local function bind(node, name, where)
   writes[#writes + 1] = { pos = name.pos, node = node, result = true }
 end
 
+-- The fields of an object that the source shows.
+function Checker:fields(name, object)
+  for _, entry in ipairs(object and object.tag == "Object" and object.entries or {}) do
+    local message, hint
+    if type(entry.key) == "string" then message, hint = built_in.unknown_field(name, entry.key) end
+    if message then self.report({ pos = entry.pos, stop = entry.key_stop }, message, hint) end
+  end
+end
+
 function statement.Event(self, node)
+  if built_in.events[node.name] then self:fields(node.name, node.data) end
   if node.data then self:expression(node.data, node.scope) end
   bind(node, node.as, node.scope)
 end
@@ -275,6 +294,7 @@ end
 function statement.Await(self, node, context)
   if node.from then bare_agents(node.from.value, node.scope) end
   option_agents(node.options, { from = true }, node.scope)
+  self:fields("AWAIT", node.options)
   self:header(node)
   bind(node, node.as, node.scope)
   if node.body then
@@ -294,6 +314,11 @@ end
 
 function statement.Share(self, node)
   bare_agents(node.with, node.scope)
+  self:header(node)
+end
+
+function statement.Persist(self, node)
+  self:fields("PERSIST", node.data)
   self:header(node)
 end
 

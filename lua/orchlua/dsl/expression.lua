@@ -271,16 +271,17 @@ local function object_key(self)
     return key.tag == "String" and key.value or key, token
   end
   if token.type == "name" or token.type == "number" then return self:take().value, token end
-  self:fail(("expected a key, and found %s"):format(cursors.describe(token)), "a key is a name or a string; a computed one is a string: {\"{{name}}\": 1}")
+  local hint = token.value == "/" and "comments begin with `#`" or "a key is a name or a string; a computed one is a string: {\"{{name}}\": 1}"
+  self:fail(("expected a key, and found %s"):format(cursors.describe(token)), hint)
 end
 
 local function entry(self)
   local key, token = object_key(self)
   if token.type == "name" and (self:is "," or self:is "}") and not words.reserved[key] then
-    return { key = key, value = node("Name", token.pos, token.stop, { name = key }), pos = token.pos }
+    return { key = key, value = node("Name", token.pos, token.stop, { name = key }), pos = token.pos, key_stop = token.stop }
   end
   self:expect(":", "after the key", self:is "=" and "a field is written key: value" or nil)
-  return { key = key, value = self:expression(), pos = token.pos }
+  return { key = key, value = self:expression(), pos = token.pos, key_stop = token.stop }
 end
 
 -- Parentheses end a chain: what a `?.` in them cuts short is their value, null, and no more.
@@ -335,7 +336,7 @@ end
 -- What stands in other languages, by the sign that is too many and the one before it.
 local too_many = {
   ["=="] = "`==` compares values of any kind; there is no `===`", ["!="] = "`!=` compares values of any kind; there is no `!==`",
-  ["="] = "`==` compares", ["*"] = "a power is written POW(x, 2)", ["/"] = "a whole quotient is written FLOOR(a / b)",
+  ["="] = "`==` compares", ["*"] = "a power is written POW(x, 2)", ["/"] = "a whole quotient is written FLOOR(a / b); comments begin with `#`",
   ["?"] = "`a || b` gives b where a is null, false, 0 or empty", ["+"] = "UPDATE x = x + 1 counts up",
 }
 

@@ -13,7 +13,8 @@ local NARROWING = { "security_profile", "capabilities" }
 local function shown(v)
   if type(v) == "string" then return v == "" and "an empty text" or ("`%s`"):format(v) end
   if v == require("lyaml").null then return "nothing" end
-  return type(v) == "table" and "a list or a mapping" or ("the %s %s"):format(type(v), tostring(v))
+  if type(v) ~= "table" then return ("the %s %s"):format(type(v), tostring(v)) end
+  return next(v) == nil and "an empty list or mapping" or #v > 0 and "a list" or "a mapping"
 end
 
 --- Whether a text of `capabilities` names events (`completion:async`) or agents (`agents:NAME`).

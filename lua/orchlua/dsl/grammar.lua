@@ -74,10 +74,11 @@ function Parser:misplaced(line, first)
   for i = first or self.next, self.next - 1 do
     returned = returned or (self.lines[i].indent or 0) > line.indent
   end
+  local token, following = line.tokens[1], line.tokens[2]
   self:report(line, {
-    pos = line.pos, stop = line.tokens[1].stop,
+    pos = line.pos, stop = token.stop,
     message = returned and "this indentation matches no open block" or "unexpected indentation",
-    hint = recovery.continued(line.tokens[1]) or returned and "indent it like the statement it follows" or "only the lines under a `:` are indented deeper",
+    hint = recovery.continued(token, following) or returned and "indent it like the statement it follows" or "only the lines under a `:` are indented deeper",
   })
 end
 
@@ -172,13 +173,20 @@ function Parser:attempt(line, parse, ...)
   return nil
 end
 
+-- A hint where a `:` stands behind a statement: behind the name of a field of an EVENT its braces were forgotten.
+local function colon_hint(node)
+  if node.tag ~= "Event" or not node.data or node.data.tag ~= "Name" then return "this statement has no block" end
+  return ("the data of an event stands in braces: EVENT %s {…}"):format(node.name)
+end
+
 -- Complains of what is left on a line behind a statement.
-local function end_of_line(cursor)
+local function end_of_line(cursor, node)
   if cursor:finished() then return end
   local found, hint = cursor:peek(), cursor:keyword_hint()
   if found.value == "=" then hint = "`==` compares" end
   if found.value == "NOT" and cursor:peek(1).value == "IN" then hint = "write `NOT a IN b`" end
-  if found.value == ":" then hint = "this statement has no block" end
+  if found.value == ":" then hint = colon_hint(node) end
+  hint = recovery.comment(found, cursor:peek(1)) or hint
   cursor:fail(("expected the end of the line, and found %s"):format(cursors.describe(found)), hint, found)
 end
 
@@ -194,7 +202,7 @@ local function header(cursor, token, text)
   if type(parse) ~= "function" then recovery.unknown(cursor, token, text) end
   local node, opened = parse(cursor, token)
   node.pos, node.stop = token.pos, node.stop or cursor:last_stop()
-  if not opened then end_of_line(cursor) end
+  if not opened then end_of_line(cursor, node) end
   return node, opened
 end
 

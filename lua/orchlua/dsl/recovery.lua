@@ -63,10 +63,25 @@ local function call_hint(cursor, token)
   if following.value == "." then return ("what it gives is assigned: STATE x = %s.…"):format(token.value) end
 end
 
---- A hint where a line seems to go on with the statement before it.
----@param token orchlua.Token   the line's first
+-- What comments begin with elsewhere: two signs, one behind the other.
+local foreign_comments = { ["//"] = true, ["/*"] = true, ["--"] = true }
+
+--- A hint where a comment seems to begin.
+---@param token orchlua.Token
+---@param following orchlua.Token   the next one
 ---@return string?
-function M.continued(token)
+function M.comment(token, following)
+  local begins = token.type == "sign" and following.type == "sign" and following.pos == token.stop and foreign_comments[token.value .. following.value]
+  return begins and "comments begin with `#`" or nil
+end
+
+--- A hint where a line is a comment of another language, or seems to go on with the statement before it.
+---@param token orchlua.Token       the line's first
+---@param following orchlua.Token   the next one
+---@return string?
+function M.continued(token, following)
+  local comment = M.comment(token, following)
+  if comment then return comment end
   if token.value == "{" then return "`{` stands on the line of its statement" end
   if token.type == "sign" then return "a statement goes on over a line's end only inside brackets" end
 end
@@ -77,7 +92,7 @@ end
 ---@param text string             the program
 function M.unknown(cursor, token, text)
   if token.type ~= "name" then
-    cursor:fail(("expected a statement, and found %s"):format(cursors.describe(token)), M.continued(token), token)
+    cursor:fail(("expected a statement, and found %s"):format(cursors.describe(token)), M.continued(token, cursor:peek()), token)
   end
   local path = not foreign[token.value:lower()] and not words.reserved[token.value:upper()] and assigned(cursor, text)
   if path then assignment(cursor, token, path) end

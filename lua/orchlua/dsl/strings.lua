@@ -191,6 +191,12 @@ function M:string_parts(quote, at)
   end
 end
 
+-- A hint for a string that is never closed; in a line such as `// don't` none was meant.
+local function unclosed_hint(self, long)
+  if self.code and self.text:find("^//", self.code) then return "comments begin with `#`" end
+  return not long and 'a string over several lines is written """…"""' or nil
+end
+
 --- The token of a string, and the position behind it. One that is never closed
 --- has a field `open`.
 function M:string(pos)
@@ -199,7 +205,7 @@ function M:string(pos)
   local parts, at, open = self:string_parts(quote, pos + #quote)
   if not parts then
     if open == "open" then
-      self:error(pos, pos + #quote, "this string is never closed", not long and 'a string over several lines is written """…"""' or nil)
+      self:error(pos, pos + #quote, "this string is never closed", unclosed_hint(self, long))
     end
     return { type = "string", value = {}, pos = pos, stop = at, open = open }, at
   end

@@ -1,6 +1,7 @@
 -- What looks wrong in a program that means something: the warnings. A program
 -- that has them runs.
 
+local built_in = require "orchlua.built_in"
 local walk = require "orchlua.dsl.walk"
 
 local M = {}
@@ -64,13 +65,9 @@ end
 
 -- An AWAIT that nothing can answer ----------------------------------------------------
 
-local silent = { ["agent:status"] = true, ["agent:progress"] = true, ["agent:result"] = true, ["optimization:async"] = true,
-  ["orchestration:run"] = true, ["orchestration:request_termination"] = true }
-
 local function answers_later(statement)
   if statement.tag == "Send" or statement.tag == "Share" then return true end
-  return statement.tag == "Event" and not statement.as and not silent[statement.name]
-    and not statement.name:find("^state:entity:")
+  return statement.tag == "Event" and not statement.as and (statement.name == "completion:async" or not built_in.events[statement.name])
 end
 
 local function unanswered_awaits(tree, warn)

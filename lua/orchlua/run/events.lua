@@ -3,6 +3,7 @@
 -- event; `answered` takes the outcome of those that left the run as a request.
 
 local budget = require "orchlua.run.budget"
+local built_in = require "orchlua.built_in"
 local check = require "orchlua.functions.check"
 local config = require "orchlua.config"
 local core = require "orchlua.core"
@@ -77,6 +78,14 @@ local function object(data, name)
   return data
 end
 
+-- An object that has the event's fields, and no others.
+local function fields_only(data, name)
+  for _, field in ipairs(object(data, name)) do
+    local message, hint = built_in.unknown_field(name, field)
+    if message then errors.raise("type", message, { hint = hint }) end
+  end
+end
+
 local function text_field(data, field, name)
   local text = data[field]
   if type(text) ~= "string" or text == "" then
@@ -103,6 +112,9 @@ end
 -- Built-in events ------------------------------------------------------------------------
 
 local builtin = {}
+
+--- What is done for each, by its name: those of `orchlua.built_in`, and `state:entity:replace`, which PERSIST raises.
+M.handlers = builtin
 
 -- An agent of which no more is known than that it may be asked.
 local ANY = { plain = false }
@@ -165,7 +177,7 @@ end
 local function entity_event(action)
   return function(run, branch, site, name, data)
     if action == "replace" and run.program.sites[site].node.tag ~= "Persist" then return unknown(run, branch, site, name, data) end
-    object(data, name)
+    fields_only(data, name)
     local type_name = data.type ~= nil and data.type ~= null and value.text(data.type) or "orchestration"
     local id = action ~= "query" and entity_id(data, name) or nil
     local parts = { properties = entity_part(data, "properties", name) or value.object {}, where = entity_part(data, "where", name) }
@@ -183,7 +195,7 @@ for _, action in ipairs { "create", "update", "replace", "get", "query", "delete
 end
 
 builtin["orchestration:run"] = function(run, branch, site, name, data)
-  object(data, name)
+  fields_only(data, name)
   local file = text_field(data, "file", name)
   local input = entity_part(data, "input", name) or value.object {}
   local asked = new_request(run, branch, site, "run", file, nil, data)
@@ -258,7 +270,7 @@ local function action_for(run, name)
   if not allowed then errors.raise("policy", ("the event `%s` is not allowed: %s"):format(name, rule)) end
   if RUNTIMES[name] then errors.raise("event", ("the event `%s` is raised by the runtime alone"):format(name), { hint = "give it another name" }) end
   local handler = run.event_handler and run.event_handler(name)
-  if handler and (not builtin[name] or name == "optimization:async") then
+  if handler and (not builtin[name] or built_in.replaceable[name]) then
     return function(r, branch, site, _, data) return handled(r, branch, site, name, data, handler) end
   end
   return builtin[name] or name:find "^pattern:" and M.call_pattern or unknown

@@ -3,17 +3,13 @@
 -- the unit's locals: it takes the site from `at`, puts the names back into their
 -- frames, and words the error from the place it was raised at.
 
+local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 
-local kind = core.value.kind
+local article, kind = check.a, core.value.kind
 
 local M = {}
-
-local function article(of)
-  if of == "null" then return "null" end
-  return (of:find "^[aeiou]" and "an " or "a ") .. of
-end
 
 local words = {}
 

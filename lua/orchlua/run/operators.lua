@@ -2,6 +2,8 @@
 -- that does not wait, for the cases its inline guards do not settle. Errors
 -- raised here carry no place; `failure` adds it from the site.
 
+local built_in = require "orchlua.built_in"
+local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
@@ -145,7 +147,7 @@ local function key_text(key)
   local of = kind(key)
   if of == "string" then return key end
   if of == "number" or of == "boolean" then return value.text(key) end
-  errors.raise("type", ("a key is a string or a number, and this is %s"):format(M.a(of)))
+  errors.raise("type", ("a key is a string or a number, and this is %s"):format(check.a(of)))
 end
 
 -- The 1-based position of a 0-based index, which may be a whole float.
@@ -153,7 +155,7 @@ local function position(index)
   local whole = math.tointeger(index)
   if math_type(index) == nil or not whole then
     errors.raise("type", ("an index of an array is a whole number, and this is %s"):format(
-      math_type(index) and value.text(index) or M.a(kind(index))))
+      math_type(index) and value.text(index) or check.a(kind(index))))
   end
   if whole < 0 then errors.raise("type", ("an index of an array is 0 or more, and this is %d"):format(whole)) end
   return whole + 1
@@ -249,7 +251,7 @@ end
 
 local function whole(n, what)
   if not math_type(n) then
-    errors.raise("type", ("RANGE takes numbers, and %s is %s"):format(what, M.a(kind(n))))
+    errors.raise("type", ("RANGE takes numbers, and %s is %s"):format(what, check.a(kind(n))))
   end
   return math.tointeger(n) or n
 end
@@ -275,10 +277,19 @@ function M.track(run, site, data) return run:track(site, data) end
 function M.budget(run, site, limits) return run:budget(site, limits) end
 function M.phase(run, text) return run:phase(text) end
 
+-- Raises an error for a field that a statement does not have.
+local function fields_only(keyword, data)
+  for _, field in ipairs(data) do
+    local problem, hint = built_in.unknown_field(keyword, field)
+    if problem then errors.raise("type", problem, { hint = hint }) end
+  end
+end
+
 function M.persist(run, site, entity_kind, data)
   if kind(data) ~= "object" or data.key == nil or data.key == null then
     errors.raise("type", "PERSIST takes {key: …, data: …}")
   end
+  fields_only("PERSIST", data)
   if data.data ~= nil and data.data ~= null and kind(data.data) ~= "object" then errors.raise("type", "`data` of PERSIST is an object") end
   run:emit(site, "state:entity:replace", value.object {
     "type", "id", "properties", type = value.text(entity_kind), id = value.text(data.key), properties = data.data or null,
@@ -308,11 +319,7 @@ end
 --- The mode, agents and time-out of `AWAIT {from: …, timeout: …} AS x`.
 function M.await_options(options)
   if kind(options) ~= "object" then wrong(options) end
-  for _, key in ipairs(options) do
-    if key ~= "from" and key ~= "timeout" then
-      errors.raise("type", ("AWAIT takes from and timeout, and this has %s"):format(key))
-    end
-  end
+  fields_only("AWAIT", options)
   local from, timeout = options.from, options.timeout
   if from == null then from = nil end
   if timeout == null then timeout = nil end
@@ -338,12 +345,6 @@ end
 --- Goes on with an error that a FINALLY block held up.
 function M.rethrow(thrown)
   error(errors.new(thrown.type, thrown.message, { thrown = thrown }), 0)
-end
-
---- "a number", "an array", "null": a kind with its article.
-function M.a(of)
-  if of == "null" or of == nil then return "null" end
-  return (of:find "^[aeiou]" and "an " or "a ") .. of
 end
 
 for name, signature in pairs(functions) do M["call_" .. name] = signature.fn end

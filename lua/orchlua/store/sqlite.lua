@@ -7,6 +7,7 @@ local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local leases = require "orchlua.store.lease"
 local lfs = require "lfs"
+local limits = require "orchlua.config.limits"
 local fault = require "orchlua.store.fault"
 local process = require "orchlua.store.process"
 local queries = require "orchlua.store.queries"
@@ -16,10 +17,6 @@ local statements = require "orchlua.store.statements"
 local json = core.json
 
 local M = {}
-
--- Rows that a run keeps behind its snapshot, and days that a run is kept after it has
--- ended, unless the configuration says otherwise.
-local RETENTION = { rows = 10000, days = 30 }
 
 -- Seconds without a sign of life after which a driver that holds no run is forgotten.
 local FORGOTTEN_SECONDS = 86400
@@ -120,7 +117,7 @@ function M.open(loop, path, options)
   local db, err = loop:database { path = path, log_ahead = not options.relaxed }
   if not db then return nil, fault.of(path, err) end
   local self = setmetatable({
-    durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or RETENTION,
+    durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or limits.RETENTION,
     guards = {}, asked = {}, taken_up = {}, run_count = 0, row_number = 0, commit_seconds = 0, part_of = nil, here = process.this(),
   }, Store)
   local problem = set_up_patiently(self, loop, options.relaxed)
