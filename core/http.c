@@ -252,7 +252,7 @@ int orchlua_loop_request(lua_State *L)
   lua_setiuservalue(L, -2, 2);
   const char *problem = send_request(L, loop, request, &wish);
   if (problem == NULL) return 1;
-  orchlua_discard(&request->handle);
+  orchlua_discard(L);
   return orchlua_failure(L, "transport", "cannot send the request: %s", problem);
 }
 
