@@ -103,7 +103,7 @@ end
 ---@param entry orchlua.Config.Entry
 ---@param loop any
 ---@param folder string  the configuration's
----@return fun(request: orchlua.Request): string
+---@return fun(request: orchlua.Asked): string
 function M.new(entry, loop, folder)
   local cwd = working_folder(folder, entry.cwd)
   local in_arguments = takes_prompt(entry.exec)

@@ -281,7 +281,7 @@ end
 ---@param entry orchlua.Config.Entry
 ---@param loop any
 ---@param folder string  the configuration's
----@return fun(asked: orchlua.Request): string, table?
+---@return fun(asked: orchlua.Asked): string, table?
 function M.new(entry, loop, folder)
   local dialect = dialects[entry.kind]
   local model = { entry = entry, settings = entry.model, dialect = dialect, loop = loop, folder = folder, write = question.writer(entry, dialect) }
