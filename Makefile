@@ -58,7 +58,7 @@ demo:
 	@$(B)/orchlua examples/pipeline/pipeline.dsl
 	@echo; echo "A code review: a pipeline whose middle stage is a scatter-gather over C files."; echo
 	@$(B)/orchlua examples/combined/combined.dsl
-	@echo; echo "The programs are examples/pipeline/pipeline.dsl and examples/combined/combined.dsl; examples/README.md has four more."
+	@echo; echo "The programs are examples/pipeline/pipeline.dsl and examples/combined/combined.dsl; examples/README.md has five more."
 
 .PHONY: test
 test:

@@ -62,6 +62,10 @@ int orchlua_json_encode(lua_State *L);
 int orchlua_json_longer(lua_State *L);
 int orchlua_json_find(lua_State *L);
 
+/* Pushes userdata of so many bytes, all zero, and gives it. It begins with a pointer to a block of malloc's, or NULL;
+ * the block is freed when the userdata is collected. */
+void *orchlua_new_owner(lua_State *L, size_t size);
+
 /* Openers: each pushes its module's table. */
 int orchlua_open_value(lua_State *L);
 int orchlua_open_json(lua_State *L);

@@ -8,9 +8,9 @@
 
 #define ORCHLUA_CURL_FUNCTIONS(X) \
   X(global_init) X(free) X(slist_append) X(slist_free_all) \
-  X(easy_init) X(easy_reset) X(easy_cleanup) X(easy_setopt) X(easy_getinfo) X(easy_pause) X(easy_strerror) \
+  X(easy_init) X(easy_cleanup) X(easy_setopt) X(easy_getinfo) X(easy_pause) X(easy_strerror) \
   X(multi_init) X(multi_cleanup) X(multi_setopt) X(multi_add_handle) X(multi_remove_handle) X(multi_assign) \
-  X(multi_info_read) X(multi_socket_action) X(multi_strerror) \
+  X(multi_info_read) X(multi_socket_action) \
   X(url) X(url_get) X(url_set) X(url_cleanup) X(url_strerror)
 
 /* Its functions, under their names without `curl_`. */

@@ -27,7 +27,6 @@ struct database {
   uv_cond_t changed;
   bool work, quit;    /* what the thread is told */
   bool busy;          /* a batch is with the thread */
-  int self;           /* what holds the database in the loop's anchors while it is busy */
 };
 
 static struct database *check_open(lua_State *L)
@@ -314,16 +313,6 @@ no_mutex:
   return code;
 }
 
-/* Holds the database while a batch of its is with the thread. */
-static void anchor(lua_State *L, struct database *database)
-{
-  lua_getiuservalue(L, 1, 1);
-  lua_getiuservalue(L, -1, 1);
-  lua_pushvalue(L, 1);
-  database->self = luaL_ref(L, -2);
-  lua_pop(L, 2);
-}
-
 /* Called inside a turn: calls back with the outcome. Made when the batch goes to the thread,
  * since nothing may be raised, nor memory be asked for, when it comes back. */
 static int call_back(lua_State *L)
@@ -352,7 +341,7 @@ static int database_commit_later(lua_State *L)
   lua_pushcclosure(L, call_back, 2);
   lua_rawsetp(L, -2, &call_back_key);
   lua_pop(L, 1);
-  anchor(L, database);
+  orchlua_hold(L, 1); /* while the batch is with the thread */
   struct batch emptied = database->committing;
   database->committing = database->gathering;
   database->gathering = emptied;
@@ -371,9 +360,7 @@ static void take_back(lua_State *L, struct database *database, int anchors)
 {
   database->busy = false;
   uv_unref((uv_handle_t *)database->done);
-  lua_rawgeti(L, anchors, database->self);
-  luaL_unref(L, anchors, database->self);
-  database->self = LUA_NOREF;
+  orchlua_let_go(L, &database->handle, anchors);
   lua_getiuservalue(L, -1, 2);
   lua_rawgetp(L, -1, &call_back_key);
   lua_pushnil(L);
@@ -482,18 +469,17 @@ int orchlua_loop_database(lua_State *L)
   if (path == NULL) return luaL_error(L, "database: expected a path");
   bool log_ahead = orchlua_option_flag(L, "log_ahead");
   struct database *database = orchlua_new_handle(L, &orchlua_database, sizeof *database);
-  database->self = LUA_NOREF;
   lua_newtable(L);
   lua_setiuservalue(L, -2, 2);
   if (!make_file(path)) {
     int number = errno;
-    orchlua_discard(&database->handle);
+    orchlua_discard(L);
     return store_failure(L, SQLITE_CANTOPEN, strerror(number));
   }
   int code = open_connection(path, &database->reader);
   if (code == SQLITE_OK) code = open_connection(path, &database->writer.connection);
   if (code != SQLITE_OK) {
-    orchlua_discard(&database->handle);
+    orchlua_discard(L);
     return store_failure(L, code, sqlite3_errstr(code));
   }
   declare(L, &database->writer, "BEGIN IMMEDIATE");
@@ -502,7 +488,7 @@ int orchlua_loop_database(lua_State *L)
   if (log_ahead) orchlua_grow_log(&database->writer);
   code = orchlua_prepare_all(&database->writer);
   if (code == SQLITE_OK) return 1;
-  orchlua_discard(&database->handle);
+  orchlua_discard(L);
   return store_failure(L, code, sqlite3_errstr(code));
 }
 

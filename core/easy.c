@@ -3,6 +3,7 @@
 #include "web.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ const char *orchlua_set_url(struct template *template)
   if (code == CURLUE_OK) code = orchlua_curl()->url_get(url, CURLUPART_SCHEME, &scheme, 0);
   if (code == CURLUE_OK) code = take_part(url, CURLUPART_USER, &template->user);
   if (code == CURLUE_OK) code = take_part(url, CURLUPART_PASSWORD, &template->password);
+  if (code == CURLUE_OK) code = orchlua_curl()->url_get(url, CURLUPART_URL, &template->address, 0);
   template->is_secure = scheme != NULL && strcmp(scheme, "https") == 0;
   bool is_known = template->is_secure || (scheme != NULL && strcmp(scheme, "http") == 0);
   orchlua_curl()->free(scheme);
@@ -38,8 +40,19 @@ void orchlua_unset_url(struct template *template)
 {
   if (template->url == NULL) return;
   orchlua_curl()->url_cleanup(template->url);
+  orchlua_curl()->free(template->address);
   orchlua_curl()->free(template->user);
   orchlua_curl()->free(template->password);
+}
+
+void orchlua_url_host(const struct template *template, char *host, size_t room)
+{
+  char *name = NULL, *port = NULL;
+  orchlua_curl()->url_get(template->url, CURLUPART_HOST, &name, 0);
+  orchlua_curl()->url_get(template->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+  snprintf(host, room, "%s:%s", name != NULL ? name : "the server", port != NULL ? port : "?");
+  orchlua_curl()->free(name);
+  orchlua_curl()->free(port);
 }
 
 /* What libcurl hands over ---------------------------------------------------------- */
@@ -89,7 +102,6 @@ static CURLcode set_protocol(CURL *curl, bool is_secure)
   orchlua_curl()->easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
   orchlua_curl()->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   orchlua_curl()->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  orchlua_curl()->easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   orchlua_curl()->easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   orchlua_curl()->easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   orchlua_curl()->easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name's look-up that is given up */
@@ -109,16 +121,10 @@ static CURLcode set_options(CURL *curl, const struct template *template)
 {
   const struct wish *wish = &template->wish;
   orchlua_curl()->easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)wish->connect_timeout);
-  if (wish->follow > 0) {
-    orchlua_curl()->easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    orchlua_curl()->easy_setopt(curl, CURLOPT_MAXREDIRS, wish->follow > 100 ? 100L : (long)wish->follow);
-  }
   CURLcode code = set_protocol(curl, template->is_secure);
   if (code == CURLE_OK) code = set_method(curl, wish);
   if (code == CURLE_OK) code = orchlua_curl()->easy_setopt(curl, CURLOPT_CURLU, template->url);
   if (code == CURLE_OK) code = set_text(curl, CURLOPT_CAINFO, wish->ca_file);
-  if (code == CURLE_OK) code = set_text(curl, CURLOPT_PROXY, wish->proxy);
-  if (code == CURLE_OK) code = set_text(curl, CURLOPT_ACCEPT_ENCODING, wish->compressed ? "" : NULL);
   if (code == CURLE_OK) code = set_text(curl, CURLOPT_USERNAME, template->user);
   if (code == CURLE_OK) code = set_text(curl, CURLOPT_PASSWORD, template->password);
   return code;

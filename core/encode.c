@@ -30,14 +30,6 @@ struct out {
   char first[FIRST_BYTES];
 };
 
-static int free_owned(lua_State *L)
-{
-  char **owned = luaL_checkudata(L, 1, "orchlua.json.out");
-  free(*owned);
-  *owned = NULL;
-  return 0;
-}
-
 /* Begins a text; a slot for what is large is pushed. */
 static void begin_out(lua_State *L, struct out *out)
 {
@@ -67,16 +59,8 @@ static void end_out(struct out *out)
 /* Makes what a text that is large belongs to. */
 static void own(struct out *out)
 {
-  lua_State *L = out->L;
-  char **owned = lua_newuserdatauv(L, sizeof *owned, 0);
-  *owned = NULL;
-  if (luaL_newmetatable(L, "orchlua.json.out")) {
-    lua_pushcfunction(L, free_owned);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  lua_replace(L, out->slot);
-  out->owned = owned;
+  out->owned = orchlua_new_owner(out->L, sizeof *out->owned);
+  lua_replace(out->L, out->slot);
 }
 
 /* Makes room for more. */

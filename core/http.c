@@ -22,7 +22,7 @@ enum {
 
 void orchlua_request_host(const struct request *request, char host[HOST_TEXT])
 {
-  if (request->template->server == NULL) orchlua_lane_host(request, host, HOST_TEXT);
+  if (request->template->server == NULL) orchlua_url_host(request->template, host, HOST_TEXT);
   else snprintf(host, HOST_TEXT, "%s", orchlua_plain_host(request->template));
 }
 
@@ -53,23 +53,9 @@ static void wake(struct request *request, enum want most)
   if (request->want <= most) orchlua_ready(&request->handle);
 }
 
-/* The head that came is the answer's: no interim one, nor one that is followed. */
-static void take_head(struct request *request)
-{
-  if (request->has_head || request->status == 0) return;
-  request->has_head = true;
-  if (request->lane != NULL) request->answered = orchlua_lane_address(request);
-  wake(request, WANT_HEAD);
-}
-
 static bool append(struct request *request, struct buffer *buffer, struct bytes bytes)
 {
   return orchlua_append(buffer, bytes.data, bytes.size) || break_off(request, "not enough memory");
-}
-
-static bool is_followed(const struct request *request)
-{
-  return request->template->wish.follow > 0 && request->status >= 300 && request->status < 400;
 }
 
 static bool is_end_of_head(struct bytes line) { return line.size > 0 && (line.data[0] == '\r' || line.data[0] == '\n'); }
@@ -96,10 +82,12 @@ static void begin_head(struct request *request, struct bytes line)
   request->status = orchlua_answer_status(line);
 }
 
+/* The head that came is the answer's, unless it is an interim one. */
 static void end_head(struct request *request)
 {
   request->in_head = false;
-  if (request->status >= 200 && !is_followed(request)) take_head(request);
+  request->has_head = request->status >= 200;
+  if (request->has_head) wake(request, WANT_HEAD);
 }
 
 bool orchlua_request_line(struct request *request, struct bytes line)
@@ -121,7 +109,6 @@ static bool too_large(struct request *request)
 
 bool orchlua_request_piece(struct request *request, struct bytes piece)
 {
-  take_head(request);
   if (piece.size > request->limit - request->received) return too_large(request);
   if (!append(request, &request->body, piece)) return false;
   request->received += piece.size;
@@ -133,7 +120,6 @@ bool orchlua_request_piece(struct request *request, struct bytes piece)
 void orchlua_request_over(struct request *request)
 {
   request->is_over = true;
-  if (request->fault == NO_FAULT && !request->in_head && request->status >= 200) take_head(request);
   if (request->fault == NO_FAULT && !request->has_head) break_off(request, "the server closed the connection before the answer was whole");
   orchlua_web_end(request);
   wake(request, WANT_WHOLE);
@@ -141,7 +127,7 @@ void orchlua_request_over(struct request *request)
 
 /* Reading the options ---------------------------------------------------------- */
 
-enum { BODY_INDEX = 3, HEADERS_INDEX = 8 }; /* on the stack of `loop:request` */
+enum { BODY_INDEX = 3, HEADERS_INDEX = 7 }; /* on the stack of `loop:request` */
 
 /* What RFC 9110 calls a token: methods and names of headers are. */
 static bool is_token(const char *text)
@@ -160,12 +146,9 @@ static void read_wish(lua_State *L, struct wish *wish)
   if (wish->method == NULL) wish->method = wish->body != NULL ? "POST" : "GET";
   if (!is_token(wish->method)) luaL_error(L, "method: `%s` is none", wish->method);
   wish->ca_file = orchlua_option_text(L, "ca_file", NULL);
-  wish->proxy = orchlua_option_text(L, "proxy", NULL);
   wish->limit = orchlua_option_count(L, "limit", BODY_LIMIT);
-  wish->follow = orchlua_option_count(L, "follow", 0);
   uint64_t timeout = orchlua_option_seconds(L, "connect_timeout", CONNECT_TIMEOUT);
   wish->connect_timeout = timeout > INT_MAX ? INT_MAX : timeout == 0 ? 1 : timeout; /* 0 would be libcurl's default */
-  wish->compressed = orchlua_option_flag(L, "compressed");
 }
 
 /* What a header of the caller's stands in for. */
@@ -269,7 +252,7 @@ int orchlua_loop_request(lua_State *L)
   lua_setiuservalue(L, -2, 2);
   const char *problem = send_request(L, loop, request, &wish);
   if (problem == NULL) return 1;
-  orchlua_discard(&request->handle);
+  orchlua_discard(L);
   return orchlua_failure(L, "transport", "cannot send the request: %s", problem);
 }
 
@@ -284,9 +267,8 @@ static void request_end(struct handle *handle)
   orchlua_release(&request->lines);
   orchlua_release(&request->head);
   orchlua_release(&request->body);
-  free(request->answered);
   free(request->problem);
-  request->answered = request->problem = NULL;
+  request->problem = NULL;
 }
 
 /* Pushes nil and the error: `unsent` is true in it when no byte was sent. */
@@ -300,10 +282,10 @@ static int push_failure(lua_State *L, const struct request *request)
   return 2;
 }
 
-/* The address that the answer came from; NULL when there was no memory for it. */
-static const char *address_of(const struct request *request)
+/* The address that the answer came from. */
+static const char *address_of(const struct template *template)
 {
-  return request->template->server != NULL ? request->template->wish.url : request->answered;
+  return template->server != NULL ? template->wish.url : template->address;
 }
 
 static int await(lua_State *L, struct request *request, enum want want, lua_KFunction again)
@@ -387,11 +369,10 @@ static int head_again(lua_State *L, int status, lua_KContext context)
   struct request *request = orchlua_check_handle(L);
   int missing = look_for_head(L, request, head_again);
   if (missing >= 0) return missing;
-  if (address_of(request) == NULL) return orchlua_failure(L, "transport", "cannot read the answer: not enough memory");
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, request->status);
   lua_setfield(L, -2, "status");
-  lua_pushstring(L, address_of(request));
+  lua_pushstring(L, address_of(request->template));
   lua_setfield(L, -2, "url");
   push_headers(L, &request->head);
   lua_setfield(L, -2, "headers");

@@ -32,28 +32,6 @@ struct watch {
 
 /* Failures ------------------------------------------------------------------------ */
 
-void orchlua_lane_host(const struct request *request, char *host, size_t room)
-{
-  char *url = NULL, *name = NULL, *port = NULL;
-  CURLU *parts = orchlua_curl()->url();
-  if (request->easy.curl != NULL) orchlua_curl()->easy_getinfo(request->easy.curl, CURLINFO_EFFECTIVE_URL, &url);
-  if (parts != NULL && url != NULL && orchlua_curl()->url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
-    orchlua_curl()->url_get(parts, CURLUPART_HOST, &name, 0);
-    orchlua_curl()->url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-  }
-  snprintf(host, room, "%s:%s", name != NULL ? name : "the server", port != NULL ? port : "?");
-  orchlua_curl()->free(name);
-  orchlua_curl()->free(port);
-  orchlua_curl()->url_cleanup(parts);
-}
-
-char *orchlua_lane_address(const struct request *request)
-{
-  char *url = NULL;
-  orchlua_curl()->easy_getinfo(request->easy.curl, CURLINFO_EFFECTIVE_URL, &url);
-  return url != NULL ? strdup(url) : NULL;
-}
-
 /* Why there is no connection. */
 static const char *connect_reason(const struct request *request, CURLcode code)
 {

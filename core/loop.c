@@ -18,7 +18,7 @@
 /* The user values of a loop. Nothing of it is in the registry, so that a loop
  * that is forgotten with all its coroutines can be collected. */
 enum {
-  ANCHORS = 1, /* holds waiting coroutines and signal callbacks (luaL_ref) */
+  ANCHORS = 1, /* holds waiting coroutines, and handles that nobody else need hold (luaL_ref) */
   DEFERRED,    /* callbacks, from `first` to `last` */
   ERROR,       /* the error that is kept, */
   CULPRIT,     /* and the coroutine it left, nil when it left a callback */
@@ -230,18 +230,37 @@ void orchlua_ready(struct handle *handle)
   uv_stop(&handle->loop->uv); /* there is work: do not wait for more */
 }
 
-/* Pushes the table that holds waiting coroutines; the handle is at index 1. */
-static void push_anchors(lua_State *L)
+/* Pushes the loop's anchors; the handle is at `index`. They are nil when the loop is closed. */
+static void push_anchors(lua_State *L, int index)
 {
-  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, index, 1);
   lua_getiuservalue(L, -1, ANCHORS);
   lua_remove(L, -2);
 }
 
-/* Forgets the coroutine that waits. */
-static void drop_waiter(lua_State *L, struct handle *handle)
+void orchlua_hold(lua_State *L, int index)
 {
-  push_anchors(L);
+  struct handle *handle = lua_touserdata(L, index);
+  push_anchors(L, index);
+  lua_pushvalue(L, index);
+  handle->anchor = luaL_ref(L, -2);
+  lua_pop(L, 1);
+}
+
+void orchlua_let_go(lua_State *L, struct handle *handle, int anchors)
+{
+  lua_rawgeti(L, anchors, handle->anchor);
+  luaL_unref(L, anchors, handle->anchor);
+  handle->waiter = NULL;
+  handle->anchor = LUA_NOREF;
+}
+
+/* Forgets the coroutine that waits for the handle at `index`, or that the loop holds it. */
+static void drop_anchor(lua_State *L, int index)
+{
+  struct handle *handle = lua_touserdata(L, index);
+  if (handle->anchor == LUA_NOREF) return;
+  push_anchors(L, index);
   if (lua_istable(L, -1)) luaL_unref(L, -1, handle->anchor);
   lua_pop(L, 1);
   handle->waiter = NULL;
@@ -255,8 +274,8 @@ int orchlua_await(lua_State *L, struct handle *handle, lua_KFunction again)
     return luaL_error(L, "another coroutine waits for this %s", handle->kind->name + sizeof "orchlua." - 1);
   lua_settop(L, 1);
   if (handle->waiter != L) {
-    if (handle->waiter != NULL) drop_waiter(L, handle); /* it was closed and left the handle open */
-    push_anchors(L);
+    drop_anchor(L, 1); /* of one that was closed and left the handle open */
+    push_anchors(L, 1);
     lua_pushthread(L);
     handle->anchor = luaL_ref(L, -2);
     handle->waiter = L;
@@ -265,10 +284,11 @@ int orchlua_await(lua_State *L, struct handle *handle, lua_KFunction again)
   return lua_yieldk(L, 0, 0, again);
 }
 
-/* Closes the handle at index 1. Another coroutine that waits is told in the
+/* Closes the handle at `index`. Another coroutine that waits is told in the
  * next turn when `wake`; the one that closes itself has nothing to be told. */
-static void close_handle(lua_State *L, struct handle *handle, bool wake)
+static void close_handle(lua_State *L, int index, bool wake)
 {
+  struct handle *handle = lua_touserdata(L, index);
   if (!handle->open) return;
   handle->open = false;
   handle->loop->count--;
@@ -279,30 +299,31 @@ static void close_handle(lua_State *L, struct handle *handle, bool wake)
     return;
   }
   dequeue(handle);
-  if (handle->waiter != NULL) drop_waiter(L, handle);
+  drop_anchor(L, index);
 }
 
-int orchlua_close_handle(lua_State *L)
+static int handle_close(lua_State *L)
 {
-  close_handle(L, orchlua_check_handle(L), true);
+  orchlua_check_handle(L);
+  close_handle(L, 1, true);
   return 0;
 }
 
-void orchlua_discard(struct handle *handle) { close_handle(NULL, handle, false); }
+void orchlua_discard(lua_State *L) { close_handle(L, lua_gettop(L), false); }
 
 static int handle_gc(lua_State *L)
 {
   struct handle *handle = orchlua_check_handle(L);
-  close_handle(L, handle, false);
+  close_handle(L, 1, false);
   dequeue(handle);
-  if (handle->waiter != NULL) drop_waiter(L, handle);
+  drop_anchor(L, 1);
   return 0;
 }
 
 static void register_kind(lua_State *L, const struct kind *kind)
 {
   static const luaL_Reg common[] = {
-    { "__gc", handle_gc }, { "__close", orchlua_close_handle }, { "close", orchlua_close_handle }, { NULL, NULL }
+    { "__gc", handle_gc }, { "__close", handle_close }, { "close", handle_close }, { NULL, NULL }
   };
   luaL_newmetatable(L, kind->name);
   lua_pushvalue(L, -1);
@@ -369,10 +390,7 @@ static void run_deferred(lua_State *L, struct loop *loop, lua_Integer last)
 static void wake(lua_State *L, struct handle *handle)
 {
   lua_State *co = handle->waiter;
-  lua_rawgeti(L, 2, handle->anchor); /* holds the coroutine, and so the handle */
-  luaL_unref(L, 2, handle->anchor);
-  handle->waiter = NULL;
-  handle->anchor = LUA_NOREF;
+  orchlua_let_go(L, handle, 2); /* the coroutine, and so the handle, is on the stack */
   if (lua_status(co) == LUA_YIELD) resume(L, handle->loop, lua_gettop(L), 0);
   lua_pop(L, 1);
 }

@@ -37,7 +37,7 @@ struct handle {
   LIST_ENTRY(handle) entry;  /* in `loop->handles`, while it is open */
   TAILQ_ENTRY(handle) queue; /* in `loop->ready`, while it is queued */
   lua_State *waiter;         /* the coroutine that waits, NULL without one */
-  int anchor;                /* what holds that coroutine in the loop's anchors */
+  int anchor;                /* what holds that coroutine, or the handle itself, in the loop's anchors */
   bool open;
   bool queued;
 };
@@ -72,11 +72,14 @@ void *orchlua_new_handle(lua_State *L, const struct kind *kind, size_t size);
 /* The handle at index 1 of the running method. It may be closed. */
 void *orchlua_check_handle(lua_State *L);
 
-/* `handle:close()`: a method for every kind. */
-int orchlua_close_handle(lua_State *L);
+/* Ends the handle on the top of the stack, which could not be started. */
+void orchlua_discard(lua_State *L);
 
-/* Ends a handle that could not be started, so that nobody waits for it. */
-void orchlua_discard(struct handle *handle);
+/* Has the loop hold the handle at `index` until it is closed: for those that no coroutine waits for. */
+void orchlua_hold(lua_State *L, int index);
+
+/* Pushes what is held for the handle by the anchors at `anchors`, and is held no more. */
+void orchlua_let_go(lua_State *L, struct handle *handle, int anchors);
 
 /* From a callback: what the handle's coroutine waits for has come. */
 void orchlua_ready(struct handle *handle);

@@ -1,4 +1,4 @@
-/* Memory of a Lua state: how much it uses, what a value holds, and a guard that keeps
+/* Memory of a Lua state: what a value holds, and a guard that keeps
  * the code of one run below a ceiling. The guard stands in front of the state's
  * allocator: it counts, and refuses growth beyond what it was armed with. Lua then
  * collects its garbage, tries again, and raises its own error. */
@@ -30,29 +30,9 @@ enum { TABLE_BYTES = 56, SLOT_BYTES = 16, PAIR_BYTES = 24, STRING_BYTES = 25 };
 
 /* The addresses of what was met: open addressing, never more than half full. */
 struct seen {
-  const void **slots;
+  const void **slots; /* which it owns */
   size_t room, count;
 };
-
-static int free_seen(lua_State *L)
-{
-  struct seen *seen = lua_touserdata(L, 1);
-  free(seen->slots);
-  seen->slots = NULL;
-  return 0;
-}
-
-static struct seen *new_seen(lua_State *L)
-{
-  struct seen *seen = lua_newuserdatauv(L, sizeof *seen, 0);
-  memset(seen, 0, sizeof *seen);
-  if (luaL_newmetatable(L, "orchlua.seen")) {
-    lua_pushcfunction(L, free_seen);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return seen;
-}
 
 /* The slot of an address: its own, or the free one where it belongs. */
 static const void **slot_of(const struct seen *seen, const void *address)
@@ -135,7 +115,7 @@ static int weigh(lua_State *L)
 {
   luaL_checkany(L, 1);
   lua_settop(L, 2);
-  struct seen *seen = new_seen(L);
+  struct seen *seen = orchlua_new_owner(L, sizeof *seen);
   pass_over(L, seen);
   lua_newtable(L);
   int work = lua_gettop(L);

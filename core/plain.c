@@ -1,6 +1,6 @@
 /* Requests of HTTP/1.1 that go straight to a server over TCP, without libcurl: to `http` addresses whose host is a number
- * or `localhost`, when no proxy, redirect, password or decompression is asked for. So most model servers of one's own
- * are asked; a request costs about a quarter of what it costs through libcurl.
+ * or `localhost`, when there is no proxy and no password. So most model servers of one's own are asked; a request costs
+ * about a quarter of what it costs through libcurl.
  *
  * A connection is used for one request after another; idle ones are kept for a while, and read from, so that one which
  * the server closes is known at once. */
@@ -98,11 +98,10 @@ static void leave_server(struct server *server)
 
 /* Who can be asked ------------------------------------------------------------------- */
 
-/* The environment's proxies are those that libcurl knows. */
-static bool has_proxy(const struct wish *wish)
+/* Whether the environment names a proxy, as libcurl reads it. */
+static bool has_proxy(void)
 {
   static const char *const names[] = { "http_proxy", "all_proxy", "ALL_PROXY" };
-  if (wish->proxy != NULL) return wish->proxy[0] != '\0';
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const char *proxy = getenv(names[i]);
     if (proxy != NULL && proxy[0] != '\0') return true;
@@ -127,7 +126,7 @@ bool orchlua_set_plain(struct plain *plain, struct template *template)
   struct target target;
   char name[sizeof target.host + 16];
   const struct wish *wish = &template->wish;
-  if (wish->follow > 0 || wish->compressed || wish->is_special || has_proxy(wish) || !orchlua_read_target(&target, wish->url)) return true;
+  if (wish->is_special || has_proxy() || !orchlua_read_target(&target, wish->url)) return true;
   bool is_v6 = strchr(target.host, ':') != NULL;
   snprintf(name, sizeof name, is_v6 ? "[%s]:%d" : "%s:%d", target.host, target.port);
   if (!write_start(template, &target)) return false;

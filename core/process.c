@@ -433,7 +433,7 @@ int orchlua_loop_process(lua_State *L)
   lua_setiuservalue(L, -2, 2); /* holds what is being written */
   int code = start(loop, process, &command);
   if (code == 0) return 1;
-  orchlua_discard(&process->handle);
+  orchlua_discard(L);
   return spawn_failure(L, &command, code);
 }
 

@@ -11,7 +11,6 @@ struct signal {
   struct handle handle;
   uv_signal_t *uv;
   size_t pending;   /* times that it has come and was not called for */
-  int self;         /* anchors */
   int number;
 };
 
@@ -65,7 +64,7 @@ static void on_signal(uv_signal_t *uv, int number)
 static void signal_call(lua_State *L, struct handle *handle)
 {
   struct signal *signal = (struct signal *)handle;
-  lua_rawgeti(L, 2, signal->self); /* holds it meanwhile */
+  lua_rawgeti(L, 2, handle->anchor); /* the handle, held meanwhile */
   while (signal->pending > 0 && !handle->loop->failed) {
     signal->pending--;
     handle->loop->signals--;
@@ -74,18 +73,6 @@ static void signal_call(lua_State *L, struct handle *handle)
   }
   lua_pop(L, 1);
   if (signal->pending > 0) orchlua_ready(handle);
-}
-
-/* Closing also lets go of the anchor, which is what keeps the handle alive. */
-static int signal_close(lua_State *L)
-{
-  struct signal *signal = orchlua_check_handle(L);
-  if (!signal->handle.open) return 0;
-  lua_getiuservalue(L, 1, 1);
-  lua_getiuservalue(L, -1, 1);
-  if (lua_istable(L, -1)) luaL_unref(L, -1, signal->self);
-  lua_settop(L, 1);
-  return orchlua_close_handle(L);
 }
 
 static int start(struct signal *signal)
@@ -112,19 +99,14 @@ int orchlua_loop_signal(lua_State *L)
   luaL_checktype(L, 3, LUA_TFUNCTION);
   struct signal *signal = orchlua_new_handle(L, &orchlua_signal, sizeof *signal);
   signal->number = number;
-  signal->self = LUA_NOREF;
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, -2, 2);
-  lua_getiuservalue(L, 1, 1);
-  lua_pushvalue(L, -2);
-  signal->self = luaL_ref(L, -2); /* before it starts: `signal_call` needs it */
+  orchlua_hold(L, lua_gettop(L)); /* before it starts: `signal_call` needs it */
   int code = start(signal);
   if (code != 0) {
-    luaL_unref(L, -1, signal->self);
-    orchlua_discard(&signal->handle);
+    orchlua_discard(L);
     return luaL_error(L, "cannot watch the signal %s: %s", lua_tostring(L, 2), uv_strerror(code));
   }
-  lua_pop(L, 1);
   return 1;
 }
 
@@ -145,6 +127,6 @@ int orchlua_loop_pending_signal(lua_State *L)
   return 0;
 }
 
-static const luaL_Reg methods[] = { { "close", signal_close }, { "__close", signal_close }, { NULL, NULL } };
+static const luaL_Reg methods[] = { { NULL, NULL } };
 
 const struct kind orchlua_signal = { "orchlua.signal", methods, signal_end, signal_call };

@@ -25,30 +25,10 @@ enum tag { NOTHING, JSON_NULL, FALSE, TRUE, INTEGER, DOUBLE, STRING, STRING_AGAI
 enum { ROOT = 1, NAMES, NUMBERS, TABLES, STRINGS, OUT };
 
 struct out {
-  unsigned char *data;
+  unsigned char *data; /* which it owns */
   size_t size, room;
   lua_Integer tables, strings;
 };
-
-static int free_out(lua_State *L)
-{
-  struct out *out = lua_touserdata(L, 1);
-  free(out->data);
-  out->data = NULL;
-  return 0;
-}
-
-static struct out *new_out(lua_State *L)
-{
-  struct out *out = lua_newuserdatauv(L, sizeof *out, 0);
-  memset(out, 0, sizeof *out);
-  if (luaL_newmetatable(L, "orchlua.snapshot.out")) {
-    lua_pushcfunction(L, free_out);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  return out;
-}
 
 static void put(lua_State *L, struct out *out, const void *bytes, size_t size)
 {
@@ -218,7 +198,7 @@ static int encode(lua_State *L)
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   for (int i = NUMBERS; i <= STRINGS; i++) lua_newtable(L);
-  struct out *out = new_out(L);
+  struct out *out = orchlua_new_owner(L, sizeof *out);
   lua_pushvalue(L, ROOT);
   number_table(L, out);
   for (lua_Integer i = 1; i <= out->tables; i++) {
@@ -226,7 +206,7 @@ static int encode(lua_State *L)
     put_content(L, out);
     lua_settop(L, OUT);
   }
-  struct out *whole = new_out(L);
+  struct out *whole = orchlua_new_owner(L, sizeof *whole);
   put(L, whole, "OS", 2);
   put_byte(L, whole, VERSION);
   put_number(L, whole, (uint64_t)out->tables);

@@ -12,9 +12,9 @@ static bool same_text(const char *a, const char *b)
 static bool fits(const struct template *template, const struct wish *wish)
 {
   const struct wish *known = &template->wish;
-  return known->follow == wish->follow && known->connect_timeout == wish->connect_timeout && known->compressed == wish->compressed &&
-         known->is_special == wish->is_special && (known->body != NULL) == (wish->body != NULL) && same_text(known->url, wish->url) &&
-         same_text(known->method, wish->method) && same_text(known->ca_file, wish->ca_file) && same_text(known->proxy, wish->proxy);
+  return known->connect_timeout == wish->connect_timeout && known->is_special == wish->is_special &&
+         (known->body != NULL) == (wish->body != NULL) && same_text(known->url, wish->url) &&
+         same_text(known->method, wish->method) && same_text(known->ca_file, wish->ca_file);
 }
 
 /* Copies a text to where `to` points, and moves that behind it. */
@@ -32,14 +32,13 @@ static size_t room_for(const char *text) { return text == NULL ? 0 : strlen(text
 /* Copies the wish. False when there is no memory. */
 static bool copy_wish(struct template *template, const struct wish *wish)
 {
-  char *to = malloc(room_for(wish->url) + room_for(wish->method) + room_for(wish->ca_file) + room_for(wish->proxy));
+  char *to = malloc(room_for(wish->url) + room_for(wish->method) + room_for(wish->ca_file));
   if (to == NULL) return false;
   template->texts = to;
   template->wish = *wish;
   template->wish.url = copy_text(&to, wish->url);
   template->wish.method = copy_text(&to, wish->method);
   template->wish.ca_file = copy_text(&to, wish->ca_file);
-  template->wish.proxy = copy_text(&to, wish->proxy);
   template->wish.body = wish->body != NULL ? "" : NULL;
   return true;
 }

@@ -8,7 +8,6 @@
 struct watch {
   struct handle handle;
   uv_fs_event_t *uv;
-  int self; /* anchors */
 };
 
 static void free_uv(uv_handle_t *uv) { free(uv); }
@@ -31,23 +30,10 @@ static void on_change(uv_fs_event_t *uv, const char *name, int events, int statu
 
 static void watch_call(lua_State *L, struct handle *handle)
 {
-  struct watch *watch = (struct watch *)handle;
-  lua_rawgeti(L, 2, watch->self);
+  lua_rawgeti(L, 2, handle->anchor);
   lua_getiuservalue(L, -1, 2);
   orchlua_call(L);
   lua_pop(L, 1);
-}
-
-/* Closing also lets go of the anchor, which is what keeps the handle alive. */
-static int watch_close(lua_State *L)
-{
-  struct watch *watch = orchlua_check_handle(L);
-  if (!watch->handle.open) return 0;
-  lua_getiuservalue(L, 1, 1);
-  lua_getiuservalue(L, -1, 1);
-  if (lua_istable(L, -1)) luaL_unref(L, -1, watch->self);
-  lua_settop(L, 1);
-  return orchlua_close_handle(L);
 }
 
 static int start(struct watch *watch, const char *path)
@@ -73,22 +59,17 @@ int orchlua_loop_watch(lua_State *L)
   const char *path = luaL_checkstring(L, 2);
   luaL_checktype(L, 3, LUA_TFUNCTION);
   struct watch *watch = orchlua_new_handle(L, &orchlua_watch, sizeof *watch);
-  watch->self = LUA_NOREF;
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, -2, 2);
-  lua_getiuservalue(L, 1, 1);
-  lua_pushvalue(L, -2);
-  watch->self = luaL_ref(L, -2); /* before it starts: `watch_call` needs it */
+  orchlua_hold(L, lua_gettop(L)); /* before it starts: `watch_call` needs it */
   int code = start(watch, path);
   if (code != 0) {
-    luaL_unref(L, -1, watch->self);
-    orchlua_discard(&watch->handle);
+    orchlua_discard(L);
     return orchlua_failure(L, "system", "cannot watch %s: %s", path, uv_strerror(code));
   }
-  lua_pop(L, 1);
   return 1;
 }
 
-static const luaL_Reg methods[] = { { "close", watch_close }, { "__close", watch_close }, { NULL, NULL } };
+static const luaL_Reg methods[] = { { NULL, NULL } };
 
 const struct kind orchlua_watch = { "orchlua.watch", methods, watch_end, watch_call };

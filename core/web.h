@@ -1,7 +1,7 @@
 /* Private to the files of HTTP. http.c is Lua's side of a request; web.c starts requests, a few in a turn, and ends them;
  * template.c is what requests to one address have in common. plain.c sends those that go straight to a server over TCP:
- * target.c says which can, and answer.c reads what comes back; lane.c lets libcurl carry all others (TLS, proxies, redirects, names to be looked
- * up), and easy.c sets its handles up. */
+ * target.c says which can, and answer.c reads what comes back; lane.c lets libcurl carry all others (TLS, proxies, names to
+ * be looked up), and easy.c sets its handles up. */
 #ifndef ORCHLUA_WEB_H
 #define ORCHLUA_WEB_H
 
@@ -11,10 +11,9 @@
 
 /* A request as its options say it. */
 struct wish {
-  const char *method, *url, *ca_file, *proxy, *body; /* the last three may be NULL */
-  size_t body_size, limit, follow;
+  const char *method, *url, *ca_file, *body; /* the last two may be NULL */
+  size_t body_size, limit;
   uint64_t connect_timeout; /* in ms */
-  bool compressed;
   bool is_special; /* it has a header that only libcurl knows how to send with */
 };
 
@@ -27,6 +26,7 @@ struct template {
   struct server *server; /* asked straight; NULL: through libcurl */
   char *start;      /* of what is sent straight: the request line and the header `Host` */
   CURLU *url;       /* for libcurl, with no user and no password in it */
+  char *address;    /* the same as text */
   char *user, *password;
   bool is_secure;
   size_t uses; /* by requests, by the kept ones, by handles of libcurl's */
@@ -93,7 +93,6 @@ struct request {
   unsigned named;           /* HAS_… */
   struct buffer head;       /* the header block that came last, as it came */
   struct buffer body;       /* what was not read yet */
-  char *answered;           /* the address of the head, with no user in it; NULL: that of the template */
   size_t limit, received;
   int status;
   enum want want;
@@ -181,17 +180,14 @@ void orchlua_lane_stop(struct web *web, struct request *request);
 void orchlua_lane_go_on(struct request *request);
 void orchlua_close_lanes(struct web *web);
 
-/* The address that its answer comes from, to be freed; NULL when there is no memory. */
-char *orchlua_lane_address(const struct request *request);
-
-/* Writes the server's `name:port` down. */
-void orchlua_lane_host(const struct request *request, char *host, size_t room);
-
 /* easy.c ------------------------------------------------------------------------ */
 
 /* Reads the template's address; NULL, or why it is none. */
 const char *orchlua_set_url(struct template *template);
 void orchlua_unset_url(struct template *template);
+
+/* Writes down the `name:port` of that address. */
+void orchlua_url_host(const struct template *template, char *host, size_t room);
 
 /* Gives the request a handle, out of the pool or a new one. False when there is no memory. */
 bool orchlua_take_easy(struct pool *pool, struct request *request);

@@ -48,6 +48,7 @@ build = {
         "core/loop.c",
         "core/memory.c",
         "core/merge.c",
+        "core/owner.c",
         "core/plain.c",
         "core/process.c",
         "core/scan.c",

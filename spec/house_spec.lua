@@ -63,13 +63,48 @@ describe("README.md", function()
     assert.equal(text:match "hello%.dsl %-%-quiet\n(.-)```", r.out)
   end)
 
-  it("and the other documents link to files that exist", function()
-    for _, path in ipairs { "README.md", "examples/README.md", "docs/language.md", "docs/architecture.md", "docs/configuration.md", "docs/models.md", "docs/command.md", "docs/durability.md",
-      "docs/patterns.md", "docs/library.md" } do
-      local folder = path:match "^(.*/)" or ""
-      for link in read(path):gmatch "%]%(([^)#:]+)%)" do
-        assert.is_truthy(io.open(folder .. link), path .. " links to " .. link)
+  -- A document without what stands between fences.
+  local function prose(path)
+    local lines, fence = {}, nil
+    for line in (read(path) .. "\n"):gmatch "(.-)\n" do
+      local mark = line:match "^%s*(```+)" or line:match "^%s*(~~~+)"
+      if not fence then
+        fence = mark
+        if not mark then lines[#lines + 1] = line end
+      elseif mark and mark:find(fence, 1, true) == 1 then
+        fence = nil
       end
     end
+    return table.concat(lines, "\n") .. "\n"
+  end
+
+  -- The anchors of a document's headings, as GitHub makes them: in lower case, without punctuation, with a hyphen for
+  -- each space; the second one of a name is `name-1`.
+  local function anchors(path)
+    local known, counts = {}, {}
+    for heading in ("\n" .. prose(path)):gmatch "\n#+ +([^\n]*)" do
+      local text = heading:gsub("%[(.-)%]%(.-%)", "%1"):gsub("%s+$", ""):lower()
+      local slug = text:gsub("[^%w%s_\x80-\xff-]", ""):gsub("%s", "-")
+      local count = counts[slug]
+      counts[slug] = (count or 0) + 1
+      known[count and slug .. "-" .. count or slug] = true
+    end
+    return known
+  end
+
+  it("and the other documents link to files and headings that exist", function()
+    local count = 0
+    for _, path in ipairs { "README.md", "CHANGELOG.md", "examples/README.md", table.unpack(files("docs", "*.md")) } do
+      for link in prose(path):gmatch "%]%(([^)%s]+)%)" do
+        if not link:find "^%a+:" then
+          local file, anchor = link:match "^([^#]*)#?(.*)$"
+          local target = file == "" and path or (path:match "^(.*/)" or "") .. file
+          assert.is_truthy(io.open(target), path .. " links to " .. link)
+          assert.is_true(anchor == "" or anchors(target)[anchor] == true, path .. " links to " .. link .. ", and there is no such heading")
+          count = count + 1
+        end
+      end
+    end
+    assert.is_true(count > 50)
   end)
 end)

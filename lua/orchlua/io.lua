@@ -43,6 +43,16 @@ function M.last(text, count)
   return value.utf8(text:sub(from))
 end
 
+-- Paths -------------------------------------------------------------------
+
+--- Where a path leads that a file in `folder` names.
+---@param folder string
+---@param path string
+function M.beside(folder, path)
+  if path:sub(1, 1) == "/" then return path end
+  return (folder:gsub("/*$", "/")) .. path
+end
+
 -- Large answers -----------------------------------------------------------
 
 local LARGE = 1024 * 1024

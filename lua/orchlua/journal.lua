@@ -200,8 +200,7 @@ local function say_state(self, run)
     if due or status ~= "running" then self.store:say_last(run) end
     return
   end
-  if run.said ~= status then run.said = status end
-  run.due = due
+  run.said, run.due = status, due
   self.store:say_state(run, {
     status = status, time = run.time, due = due or nil, steps = run.request_count + run.wait_count,
     outcome = shown_outcome(run), released = status ~= "running",

@@ -91,7 +91,7 @@ function M.kept(config, options)
   for _, pair in ipairs {
     { "folder", absolute(options.folder) }, { "config", absolute(config.file) }, { "max_steps", options.max_steps },
     { "max_memory", options.max_memory }, { "fronts", options.fronts[1] and options.fronts },
-    { "depth", options.depth }, { "label", options.label },
+    { "depth", options.depth },
   } do
     if pair[2] ~= nil then kept[#kept + 1], kept[pair[1]] = pair[1], assert(value.from_lua(pair[2])) end
   end

@@ -404,12 +404,18 @@ describe("defer", function()
 
   it("does not keep timers and processes from their turn", function()
     run(function(loop)
-      local stop = false
-      local function again() if not stop then loop:defer(again) end end
+      local until_then, rang, ended = loop:now() + 5, false, false
+      local function again()
+        if not (rang and ended) and loop:now() < until_then then loop:defer(again) end
+      end
       again()
       sleep(loop, 0.02)
-      stop = true
-      sleep(loop, 0.01)
+      rang = true
+      assert.is_true(loop:now() < until_then, "the timer came when nothing was deferred any more")
+      local process <close> = assert(loop:process { args = { "true" } })
+      assert.equal(0, process:wait().status)
+      ended = true
+      assert.is_true(loop:now() < until_then, "the process ended when nothing was deferred any more")
     end)
   end)
 

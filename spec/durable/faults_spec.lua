@@ -91,13 +91,14 @@ describe("a driver that sleeps past its lease", function()
     -- The first one is stopped inside an agent, sleeps, and finds its run taken.
     local script = ([[
       ]] .. driver .. [[ start spec/support/broken.dsl stop 3 >%s/first 2>%s/first.err & pid=$!
-      while ! grep -q '"r/7"' %s/log 2>/dev/null; do sleep 0.02; done
+      for i in $(seq 1500); do grep -q '"r/7"' %s/log 2>/dev/null && break; sleep 0.02; done
       ]] .. driver .. [[ resume x >%s/early
       sleep 3.2
       ]] .. driver .. [[ resume x >%s/second
       kill -CONT $pid; wait $pid]]):format(lua, folder, folder, folder, folder, folder, lua, folder, folder, folder, lua, folder, folder, folder)
     command.shell(script, ".")
     local function read(name) return io.open(folder .. "/" .. name):read "a" end
+    assert.matches('"r/7"', read "log", "the first driver never came to the agent that it stops in")
     assert.matches("^none\tlease\tthe run `r` is being driven by process %d+", read "early")
     assert.matches("^completed", read "second")
     assert.matches("^stopped.*driven by another process now", read "first")

@@ -5,6 +5,8 @@ local command = require "spec.support.command"
 local core = require "orchlua.core"
 
 local STEP = os.getenv "ORCHLUA_KILLS" and 1 or 5
+-- Each run makes fewer writes than that.
+local MOST = 5000
 
 local PARENT = {
   -- Ends while the sub-run is at work, or waits.
@@ -60,6 +62,7 @@ describe("a sub-run", function()
           if after["one/1"] then assert.equal("cancelled", after["one/1"], "killed at write " .. at) end
           if not cut_off then break end
           at = at + STEP
+          assert.is_true(at < MOST, "it dies at every write, and never comes to its end")
         end
         assert.is_true(at > 20 and orphans > 0, ("%d writes, %d times only the sub-run was left"):format(at, orphans))
       end)

@@ -1,6 +1,6 @@
--- Loaded before the specs: nothing may hang a run of them for ever, and random
--- inputs are the same every time unless SPEC_SEED says otherwise. ORCHLUA_SPEC_GC, the library
--- of `collect.c`, makes Lua's collector work all the time, and do a whole round now and then.
+-- Loaded before the specs: random inputs are the same every time unless SPEC_SEED says
+-- otherwise. ORCHLUA_SPEC_GC, the library of `collect.c`, makes Lua's collector work all the
+-- time, and do a whole round now and then. (That nothing hangs for ever is up to `tools/specs`.)
 
 math.randomseed(tonumber(os.getenv "SPEC_SEED") or 20260101)
 

@@ -13,7 +13,7 @@
 #   /say/HEX[/end]   these bytes; "-" is a short pause; then the end of the connection
 #   /interim         two interim answers first, and headers that come twice
 #   /trailer         a trailer after the body
-#   /redirect/N      to /redirect/N-1, and in the end to /echo
+#   /redirect        to /echo
 #   /cut             less than it announces
 #   /reset[/TEXT]    a reset of the connection, behind an answer if it is /whole or /open, without a length
 #   /garbage         bytes that are no HTTP
@@ -77,7 +77,7 @@ my @answers = (
     whole(200, 'ok', 'X-Twice: one', 'x-TWICE:two  ', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'X-Empty:');
   }],
   [qr{^/trailer$}, sub { chunked('Trailer: X-Late'); chunk('ok'); print $client "0\r\nX-Late: 1\r\n\r\n" }],
-  [qr{^/redirect/(\d+)$}, sub { whole(302, 'elsewhere', 'Location: ' . ($1 > 0 ? '/redirect/' . ($1 - 1) : '/echo'), 'X-Hop: 1') }],
+  [qr{^/redirect$}, sub { whole(302, 'elsewhere', 'Location: /echo') }],
   [qr{^/cut$}, sub { head(200, 'Content-Length: 100'); print $client 'only this'; 0 }],
   [qr{^/reset(/\w+)?$}, sub {
     my $kind = $1 // '';

@@ -16,14 +16,6 @@ local M = {}
 local KEPT_STDERR = 2000
 local SHOWN_STDERR = 500
 
-local function is_absolute(path) return path:sub(1, 1) == "/" end
-
-local function working_folder(folder, cwd)
-  if not cwd then return folder end
-  if is_absolute(cwd) then return cwd end
-  return (folder:gsub("/*$", "/")) .. cwd
-end
-
 -- What Linux allows one argument to have, in bytes.
 local LONGEST_ARGUMENT = 128 * 1024 - 1
 
@@ -103,9 +95,9 @@ end
 ---@param entry orchlua.Config.Entry
 ---@param loop any
 ---@param folder string  the configuration's
----@return fun(request: orchlua.Request): string
+---@return fun(request: orchlua.Asked): string
 function M.new(entry, loop, folder)
-  local cwd = working_folder(folder, entry.cwd)
+  local cwd = entry.cwd and io.beside(folder, entry.cwd) or folder
   local in_arguments = takes_prompt(entry.exec)
   local input = input_of(entry, in_arguments)
   return function(request)

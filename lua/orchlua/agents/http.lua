@@ -122,7 +122,7 @@ end
 --- loop and returns the reply's text, or raises an error object.
 ---@param entry orchlua.Config.Entry
 ---@param loop any
----@return fun(request: orchlua.Request): string
+---@return fun(request: orchlua.Asked): string
 function M.new(entry, loop)
   local fixed = io.header_list(entry.headers, { ["Content-Type"] = "application/json" })
   local secrets = secrecy.of(nil, entry.headers)

@@ -16,7 +16,7 @@ local REMEMBERED = 1000
 ---@class orchlua.Agent
 ---@field name string              the name or glob of the configuration that it stands under
 ---@field kind "lua"|"exec"|"http"|"agent"|"openai"|"anthropic"|"ollama"
----@field call? fun(request: orchlua.Request): any   waits inside a coroutine of the loop; returns text or a table, or raises.
+---@field call? fun(request: orchlua.Asked): any   waits inside a coroutine of the loop; returns text or a table, or raises.
 ---                                A function in Lua may raise anything. An event's handler in Lua takes `(data, run)`. None for the kind `agent`
 ---@field agent? string            kind `agent` (events only): the agent to ask
 ---@field in_process boolean       runs inside this process

@@ -8,7 +8,7 @@ local value, json = core.value, core.json
 
 local M = {}
 
----@class orchlua.Request
+---@class orchlua.Asked   what an agent is told of a request
 ---@field agent_id string
 ---@field prompt? any
 ---@field data? table            the event's data, an object of the language
@@ -35,12 +35,12 @@ local function encode(request, names)
 end
 
 --- The whole request.
----@param request orchlua.Request
+---@param request orchlua.Asked
 ---@return string
 function M.json(request) return encode(request, ALL) end
 
 --- The request without its prompt and data.
----@param request orchlua.Request
+---@param request orchlua.Asked
 ---@return string
 function M.context(request) return encode(request, CONTEXT) end
 
@@ -54,7 +54,7 @@ function M.failure(err, entry)
 end
 
 --- The prompt as text; none is the empty text.
----@param request orchlua.Request
+---@param request orchlua.Asked
 ---@return string
 function M.prompt_text(request)
   if request.prompt == nil or request.prompt == value.null then return "" end

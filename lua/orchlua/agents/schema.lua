@@ -3,6 +3,7 @@
 -- among Debian's packages. What cannot be checked is refused, never passed over;
 -- docs/models.md has the list.
 
+local a = require("orchlua.functions.check").a
 local core = require "orchlua.core"
 local io = require "orchlua.io"
 local nearest = require "orchlua.nearest"
@@ -26,8 +27,6 @@ local function shown(v)
   return short == text and text or short .. "…"
 end
 
-local function article(word) return (word:find "^[aeiou]" and "an " or "a ") .. word end
-
 local function type_of(v)
   local of = kind(v)
   if of == "number" and (math.type(v) == "integer" or v % 1 == 0) then return "integer" end
@@ -43,8 +42,8 @@ end
 local function described(v)
   local of = kind(v)
   if of == "null" then return "null" end
-  if of == "array" or of == "object" then return article(of) end
-  return ("%s (%s)"):format(article(of), shown(v))
+  if of == "array" or of == "object" then return a(of) end
+  return ("%s (%s)"):format(a(of), shown(v))
 end
 
 local function list_of(items)
@@ -106,7 +105,7 @@ local function below(path, key)
   return path == "" and key or path .. "." .. key
 end
 
--- By keyword: `assert[keyword](check, argument, v, path, schema)`. Most are about one kind
+-- By keyword: `assertions[keyword](check, argument, v, path, schema)`. Most are about one kind
 -- of value, and say nothing of others.
 local assertions = {}
 
@@ -116,7 +115,7 @@ function assertions.type(check, wanted, v, path)
     if is_type(v, one) then return end
   end
   local words = {}
-  for i, one in ipairs(types) do words[i] = one == "null" and one or article(one) end
+  for i, one in ipairs(types) do words[i] = one == "null" and one or a(one) end
   check:add(path, "is %s, and should be %s", described(v), table.concat(words, " or "))
 end
 

@@ -35,7 +35,7 @@ local M = {}
 ---@field home? table       the mailbox of what it sends, once it has been asked for: `mailbox.of`
 ---@field site? integer     where it waits
 ---@field wait? table       what it waits for
----@field children? table   the PARALLEL it is in
+---@field children? orchlua.Children   of the PARALLEL that it waits for
 ---@field label? string
 
 ---@class orchlua.Setting   where a run is at home

@@ -15,7 +15,7 @@ local Store = {}
 Store.__index = Store
 
 function M.new()
-  return setmetatable({ durable = false, entities = {} }, Store)
+  return setmetatable({ entities = {} }, Store)
 end
 
 local function kind_of(self, type_name)

@@ -1,6 +1,6 @@
 -- The store in a SQLite file: it is opened here, and asked for what it knows. `batch` gathers what runs write and
--- commits it, `lease` says who drives a run, `queries` has what the command shows. The runtime talks to this
--- interface alone; `store/memory.lua` has the same.
+-- commits it, `lease` says who drives a run, `queries` has what the command shows. A runtime without a journal has
+-- `store/memory.lua` instead, which keeps entities and nothing of runs.
 
 local batch = require "orchlua.store.batch"
 local core = require "orchlua.core"
@@ -28,7 +28,6 @@ local DELETED_FOR_ONE, DELETED_ANYWAY = 2, 100
 local NUMBERS_OF_A_DRIVER = 1 << 36
 
 ---@class orchlua.SqliteStore
----@field durable boolean
 ---@field commit_seconds number   that the last commit took
 local Store = {}
 Store.__index = Store
@@ -90,7 +89,7 @@ local function set_up(self, relaxed)
   local ok, err = self.db:execute "PRAGMA synchronous = NORMAL"
   if ok then ok, err = self.db:set_writer(DURABLE[not relaxed]) end
   if not ok then return fault.of(self.path, err) end
-  for name, sql in pairs(statements) do self.statements[name] = self.db:statement(sql) end
+  for name, sql in pairs(statements.of_batches) do self.statements[name] = self.db:statement(sql) end
 end
 
 -- SQLite does not wait by itself when several processes turn one new file into a store.
@@ -117,7 +116,7 @@ function M.open(loop, path, options)
   local db, err = loop:database { path = path, log_ahead = not options.relaxed }
   if not db then return nil, fault.of(path, err) end
   local self = setmetatable({
-    durable = true, relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or limits.RETENTION,
+    relaxed = options.relaxed or false, db = db, path = path, statements = {}, retention = options.retention or limits.RETENTION,
     guards = {}, asked = {}, taken_up = {}, run_count = 0, row_number = 0, commit_seconds = 0, part_of = nil, here = process.this(),
   }, Store)
   local problem = set_up_patiently(self, loop, options.relaxed)

@@ -1,4 +1,4 @@
--- The statements of batches: what a driver writes for its runs. `?` are bound in order.
+-- The statements of batches: what a driver writes for its runs. `?` are bound in order. Beside them what queries share.
 
 -- An entity as JSON, exactly as it was written.
 local ENTITY = [['{"type":' || ?8 || ',"id":' || ?9 || ',"properties":' || properties || ',"created_at":' || created_at ||
@@ -19,12 +19,11 @@ local PART = "number IN (" .. CHAIN .. "SELECT number FROM chain)"
 -- behind. So most commits of a run write no page but the journal's own.
 local LAG = 1000
 
-return {
-  chain = CHAIN,
-  lag = LAG,
-  last = ([[coalesce((SELECT journal.number FROM journal WHERE journal.number > run.last AND journal.number <= run.last + %d
-    AND journal.run = run.number ORDER BY journal.number DESC LIMIT 1), run.last)]]):format(LAG),
+-- The last row of a run, in a query of `run`: of those that its row may be behind, if there are any.
+local LAST = ([[coalesce((SELECT journal.number FROM journal WHERE journal.number > run.last AND journal.number <= run.last + %d
+    AND journal.run = run.number ORDER BY journal.number DESC LIMIT 1), run.last)]]):format(LAG)
 
+local OF_BATCHES = {
   -- Guards: whether this driver still holds the run; whether the id was free.
   held = "SELECT 1 FROM run WHERE number = ?1 AND fence = ?2",
   always = "SELECT 1",
@@ -71,3 +70,5 @@ return {
   entity_get = "SELECT " .. ENTITY:gsub("%?8", "?1"):gsub("%?9", "?2") .. " FROM entity WHERE type = ?3 AND id = ?4",
   entity_query = "SELECT id, properties, created_at, updated_at FROM entity WHERE type = ?1 ORDER BY number",
 }
+
+return { of_batches = OF_BATCHES, chain = CHAIN, last = LAST, lag = LAG }

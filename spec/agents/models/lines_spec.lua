@@ -3,7 +3,7 @@ local lines = require "orchlua.agents.models.lines"
 -- The events of a stream, cut into pieces of `size` bytes.
 local function events(text, size)
   local list = {}
-  local reader = lines.events(function(data, name) list[#list + 1] = (name and name .. "=" or "") .. data end)
+  local reader = lines.events(function(data) list[#list + 1] = data end)
   for at = 1, #text, size do reader:feed(text:sub(at, at + size - 1)) end
   return list
 end
@@ -22,8 +22,8 @@ describe("server-sent events", function()
     everywhere({ "a\nb\n\n c" }, "data: a\ndata:b\ndata\ndata:  c\n\n")
   end)
 
-  it("have a name, and pass over comments and other fields", function()
-    everywhere({ "ping={}", "x" }, ": hello\nevent: ping\nid: 7\nretry: 5\nnonsense\ndata: {}\n\n:\n\ndata: x\n\n")
+  it("are their data: comments and other fields are passed over", function()
+    everywhere({ "{}", "x" }, ": hello\nevent: ping\nid: 7\nretry: 5\nnonsense\ndata: {}\n\n:\n\ndata: x\n\n")
   end)
 
   it("are none without data, and without their end", function()

@@ -231,8 +231,7 @@ local function credentials(model, key)
 end
 
 local function key_of(settings, dialect, folder)
-  local path = settings.api_key_file
-  if path and path:sub(1, 1) ~= "/" then path = folder:gsub("/*$", "/") .. path end
+  local path = settings.api_key_file and io.beside(folder, settings.api_key_file)
   -- The vendor's own variable is for the vendor's own servers.
   local variable = settings.api_key_env or not settings.base_url and dialect.api_key_env or nil
   local key, problem = secrecy.read(path, variable)
@@ -281,7 +280,7 @@ end
 ---@param entry orchlua.Config.Entry
 ---@param loop any
 ---@param folder string  the configuration's
----@return fun(asked: orchlua.Request): string, table?
+---@return fun(asked: orchlua.Asked): string, table?
 function M.new(entry, loop, folder)
   local dialect = dialects[entry.kind]
   local model = { entry = entry, settings = entry.model, dialect = dialect, loop = loop, folder = folder, write = question.writer(entry, dialect) }

@@ -50,34 +50,23 @@ end
 
 local BOM = "\xEF\xBB\xBF"
 
--- The fields of an event that mean something here; `id` and `retry` are for reconnecting.
-local field = {}
-
-function field.data(event, text)
-  event.data[#event.data + 1] = text
-end
-
-function field.event(event, text) event.name = text end
-
-local function new_event() return { name = nil, data = {} } end
-
---- Makes a reader of server-sent events: `on_event(data, name)` is called for each that
---- has data, lines of data joined by LF; the name is nil when it has none.
----@param on_event fun(data: string, name: string?)
+--- Makes a reader of server-sent events: `on_event(data)` is called for each that has data, lines of data joined by LF.
+--- What else is in it means nothing here: a model's events say in their data what they are.
+---@param on_event fun(data: string)
 ---@return orchlua.LineReader
 function M.events(on_event)
-  local event, is_first = new_event(), true
+  local data, is_first = {}, true
   return M.reader(function(line)
     if is_first and line:sub(1, 3) == BOM then line = line:sub(4) end
     is_first = false
     if line == "" then
-      local complete = event
-      event = new_event()
-      if complete.data[1] then on_event(table.concat(complete.data, "\n"), complete.name) end
+      local complete = data
+      data = {}
+      if complete[1] then on_event(table.concat(complete, "\n")) end
       return
     end
     local name, text = line:match "^([^:]*):? ?(.*)$"
-    if field[name] then field[name](event, text) end
+    if name == "data" then data[#data + 1] = text end
   end)
 end
 

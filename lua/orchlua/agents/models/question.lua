@@ -89,7 +89,7 @@ end
 --- Makes the function that writes the questions to a model.
 ---@param entry orchlua.Config.Entry
 ---@param dialect table
----@return fun(asked: orchlua.Request): string
+---@return fun(asked: orchlua.Asked): string
 function M.writer(entry, dialect)
   local whole, streamed, count = {}, {}, 0
 
