@@ -19,6 +19,12 @@ describe("batches of runs", function()
     return function(text) return assert(orchlua.compile(text, { name = "spec.dsl", config = checked })) end
   end
 
+  -- Until a batch is with the thread: looked for before the loop has its turn, in which it may be through already.
+  local function until_busy()
+    rt:loop { stop = function() return rt.journal.busy end }
+    assert.is_true(rt.journal.busy)
+  end
+
   it("wait for no other run when they were gathered while a batch was committed", function()
     local asked = {}
     local compile = runtime {
@@ -32,7 +38,7 @@ describe("batches of runs", function()
     start "first"
     while not asked.first do rt:turn() end
     start "second"
-    while not rt.journal.busy do rt:turn() end
+    until_busy()
     start "third"
     local from = core.loop.clock()
     while not asked.third do rt:turn() end
@@ -52,7 +58,7 @@ describe("batches of runs", function()
     assert(rt:start(program, { run_id = "first" }))
     while asked < 1 do rt:turn() end
     assert(rt:start(program, { run_id = "second" }))
-    while not rt.journal.busy do rt:turn() end
+    until_busy()
     assert(rt:start(program, { run_id = "third" }))
     rt:close()
     runtime {}
