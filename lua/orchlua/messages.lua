@@ -10,17 +10,17 @@ local json, value = core.json, core.value
 ---@class orchlua.Runtime
 local Runtime = {}
 
--- A run that is driven here; nil when it is not.
+-- A run that is driven here; nil when it is not, with an error when it could not be brought back.
 local function driven_here(self, id)
   local run, err = self.runs[id], nil
   if not run and self.parking then run, err = self.parking:wake(id) end
-  if err then errors.raise(err.type, err.message) end
-  return run and not run.accounted and run or nil
+  return run and not run.accounted and run or nil, err
 end
 
 -- A run that can still be told something: one that is driven here, or as it stands in the store.
 local function running(self, id)
-  local run, err = driven_here(self, id), nil
+  local run, err = driven_here(self, id)
+  if err then return nil, err end
   if not run and self.journal then run, err = self.store:find(id) end
   run = run or not self.journal and self.runs[id]
   if not run then return nil, err or errors.new("run", ("there is no run `%s`, or it has ended"):format(id)) end
@@ -65,7 +65,8 @@ function Runtime:take_messages()
   if not messages then return end
   local seen = {}
   for _, message in ipairs(messages) do
-    local run = driven_here(self, message.run)
+    local run, err = driven_here(self, message.run)
+    if err then errors.raise(err.type, err.message) end
     seen[message.number] = run and true or nil
     if run and not self.seen_messages[message.number] then
       run:deliver { kind = message.kind, name = message.name, reason = message.name, body = message.body, message = message.number }

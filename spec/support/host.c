@@ -35,7 +35,7 @@ static void watch_state(void)
 
 static int with_traceback(lua_State *raised)
 {
-  luaL_traceback(raised, raised, lua_tostring(raised, 1), 1);
+  luaL_traceback(raised, raised, luaL_tolstring(raised, 1, NULL), 1);
   return 1;
 }
 
