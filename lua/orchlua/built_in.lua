@@ -2,6 +2,7 @@
 -- events may have. A field that nobody reads was meant to be another, and what it holds
 -- would be lost: it is an error, of the compiler where the source shows it, else of the run.
 
+local keys = require "orchlua.keys"
 local nearest = require "orchlua.nearest"
 
 local M = {}
@@ -39,15 +40,8 @@ for name, fields in pairs(FIELDS) do
   for _, field in ipairs(name:find(":", 1, true) and OF_REQUESTS or {}) do known[name][field] = true end
 end
 
-local function all_fields(name)
-  local list = {}
-  for field in pairs(known[name]) do list[#list + 1] = field end
-  table.sort(list)
-  return list
-end
-
 local function hint(name, field)
-  local near = nearest.hint(field, all_fields(name))
+  local near = nearest.hint(field, keys.sorted(known[name]))
   if near then return near end
   for _, other in ipairs(ELSEWHERE[field] or {}) do
     if known[name][other] then return ("did you mean `%s`?"):format(other) end

@@ -7,9 +7,11 @@ local built_in = require "orchlua.built_in"
 local errors = require "orchlua.error"
 local fields = require "orchlua.config.fields"
 local globs = require "orchlua.config.globs"
+local keys = require "orchlua.keys"
 local limits = require "orchlua.config.limits"
 local models = require "orchlua.config.models"
 local nearest = require "orchlua.nearest"
+local problem_list = require "orchlua.config.problems"
 local words = require "orchlua.dsl.words"
 
 local M = {}
@@ -68,102 +70,6 @@ local DEFAULTS = { timeout = 120, retries = 2, concurrency = 64 }
 
 M.match = globs.match
 
--- Showing what is wrong ---------------------------------------------------
-
-local function sorted_keys(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b)
-    if type(a) == type(b) and (type(a) == "string" or type(a) == "number") then return a < b end
-    return type(a) .. tostring(a) < type(b) .. tostring(b)
-  end)
-  return keys
-end
-
--- `agents.cleaner.timeout`, `agents["worker_*"].exec[2]`
-local function join(path, key)
-  if type(key) == "string" and key:find "^[%a_][%w_]*$" then return path == "" and key or path .. "." .. key end
-  if type(key) == "string" then return ("%s[%q]"):format(path, key) end
-  return ("%s[%s]"):format(path, tostring(key))
-end
-
-local function shown(value)
-  if type(value) == "string" then
-    return ('"%s"'):format(#value > 60 and value:sub(1, 57) .. "…" or value)
-  elseif type(value) == "table" or type(value) == "function" or type(value) == "userdata" or type(value) == "thread" then
-    return "a " .. type(value)
-  end
-  return tostring(value)
-end
-
-local function element_of(value, key)
-  if key ~= nil and type(value) == "table" then return value[key] end
-  return value
-end
-
-local Problems = {}
-Problems.__index = Problems
-
-function Problems:add(path, message)
-  self[#self + 1] = path == "" and message or path .. ": " .. message
-end
-
-function Problems:expected(path, expected, value)
-  self:add(path, ("expected %s, got %s"):format(expected, shown(value)))
-end
-
-function Problems:unknown(path, key, known)
-  local hint = type(key) == "string" and nearest.hint(key, sorted_keys(known))
-  self:add(join(path, key), "unknown field" .. (hint and "; " .. hint or ""))
-end
-
--- One value under one checker; its normal form, or nil when that was reported.
-function Problems:value(path, value, checker)
-  local normal, expected, key = checker(value)
-  if normal == nil then
-    self:expected(key ~= nil and join(path, key) or path, expected, element_of(value, key))
-  end
-  return normal
-end
-
--- The fields of a table, each under its checker in `schema`.
-function Problems:fields(path, given, schema)
-  local normal = {}
-  for _, key in ipairs(sorted_keys(given)) do
-    local checker = schema[key]
-    if checker then
-      normal[key] = self:value(join(path, key), given[key], checker)
-    else
-      self:unknown(path, key, schema)
-    end
-  end
-  return normal
-end
-
--- All problems as one error: a line of the message each, and a list.
-function Problems:error(file)
-  return errors.new("config", table.concat(self, "\n"), { file = file, problems = { table.unpack(self) } })
-end
-
--- Calls `check(path, name, value)` for every entry of a table of named things;
--- one that has problems is known, as false.
-function Problems:named(path, given, check)
-  local normal = {}
-  if given == nil then return normal end
-  if type(given) ~= "table" then
-    self:expected(path, "a table", given)
-    return normal
-  end
-  for _, name in ipairs(sorted_keys(given)) do
-    if fields.name(name) then
-      normal[name] = check(join(path, name), name, given[name]) or false
-    else
-      self:expected(path, "names as keys", name)
-    end
-  end
-  return normal
-end
-
 -- Agents and events -------------------------------------------------------
 
 local function schema(...)
@@ -206,8 +112,8 @@ local function quoted_list(names)
 end
 
 local function likely_kind(entry, kinds)
-  for _, key in ipairs(sorted_keys(entry)) do
-    local hint = type(key) == "string" and nearest.hint(key, sorted_keys(kinds))
+  for _, key in ipairs(keys.sorted(entry)) do
+    local hint = type(key) == "string" and nearest.hint(key, keys.sorted(kinds))
     if hint then return "; " .. hint end
   end
   return ""
@@ -216,15 +122,15 @@ end
 -- The one kind that an entry names, or nil when that was reported.
 local function kind_of(problems, path, entry, kinds)
   local found = {}
-  for _, key in ipairs(sorted_keys(entry)) do
+  for _, key in ipairs(keys.sorted(entry)) do
     if models.KINDS[key] and not kinds[key] then
-      problems:add(join(path, key), "a model is an agent: name it in `agents`, and here `{ agent = \"NAME\" }`")
+      problems:add(problem_list.join(path, key), "a model is an agent: name it in `agents`, and here `{ agent = \"NAME\" }`")
       return nil
     end
     if kinds[key] then found[#found + 1] = key end
   end
   if #found == 1 then return found[1] end
-  local one_of = "expected one of " .. quoted_list(sorted_keys(kinds))
+  local one_of = "expected one of " .. quoted_list(keys.sorted(kinds))
   if #found == 0 then
     problems:add(path, one_of .. likely_kind(entry, kinds))
   else
@@ -235,7 +141,7 @@ end
 
 local function complete_model(problems, path, entry, providers)
   local problem, field = models.complete(entry, providers[entry.kind])
-  if problem then problems:add(field and join(path, field) or path, problem) end
+  if problem then problems:add(field and problem_list.join(path, field) or path, problem) end
 end
 
 local function entry_checker(problems, kinds, config)
@@ -273,7 +179,7 @@ local function check_events(problems, given, config)
     end
     local normal = check(path, name, entry)
     if normal and normal.agent and globs.match(config.agents, normal.agent) == nil then
-      problems:add(join(path, "agent"), ("no agent `%s` in the configuration"):format(normal.agent))
+      problems:add(problem_list.join(path, "agent"), ("no agent `%s` in the configuration"):format(normal.agent))
     end
     return normal
   end)
@@ -381,12 +287,12 @@ end
 ---@param path? string      the file it comes from
 ---@return orchlua.Config? config, orchlua.Error? problem
 function M.check(given, folder, path)
-  local problems = setmetatable({}, Problems)
+  local problems = problem_list.new()
   if type(given) ~= "table" then
-    problems:add("", ("a configuration is a table, got %s"):format(shown(given)))
+    problems:add("", ("a configuration is a table, got %s"):format(problem_list.shown(given)))
     given = {}
   end
-  for _, key in ipairs(sorted_keys(given)) do
+  for _, key in ipairs(keys.sorted(given)) do
     if not SECTIONS[key] then problems:unknown("", key, SECTIONS) end
   end
   local config = { folder = folder, path = path }
@@ -413,7 +319,7 @@ function M.default(getenv) return M.check({ agents = models.from_environment(get
 
 local function rule_text(policy, section)
   local quoted = {}
-  for index, rule in ipairs(sorted_keys(policy[section])) do quoted[index] = ('"%s"'):format(rule) end
+  for index, rule in ipairs(keys.sorted(policy[section])) do quoted[index] = ('"%s"'):format(rule) end
   local source = (policy.source or "policy") .. "." .. section
   if #quoted == 0 then return source .. " allows none" end
   return source .. " allows only " .. table.concat(quoted, ", ")
@@ -455,7 +361,7 @@ function M.profile(config, name) return profiles(config)[name] end
 --- The names of the profiles of the configuration's policy.
 ---@param config { policy: orchlua.Config.Policy }
 ---@return string[]
-function M.profile_names(config) return sorted_keys(profiles(config)) end
+function M.profile_names(config) return keys.sorted(profiles(config)) end
 
 --- The configuration with less allowed: what its own policy and `policy` both allow.
 ---@param config orchlua.Config
@@ -463,7 +369,7 @@ function M.profile_names(config) return sorted_keys(profiles(config)) end
 ---@param source string     what messages call it
 ---@return orchlua.Config? narrowed, orchlua.Error? problem
 function M.narrow(config, policy, source)
-  local problems = setmetatable({}, Problems)
+  local problems = problem_list.new()
   local inner = check_section(problems, source, policy, RULES)
   if #problems > 0 then return nil, problems:error() end
   inner.source, inner.outer = source, config.policy

@@ -6,6 +6,7 @@ local compiler = require "orchlua.compiler"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
 local io = require "orchlua.io"
+local keys = require "orchlua.keys"
 local literate = require "orchlua.dsl.literate"
 local patterns = require "orchlua.patterns"
 local runtime = require "orchlua.runtime"
@@ -28,10 +29,8 @@ end
 
 -- The text of a program that calls a pattern: a parameter that is not given is null, as if left out.
 local function pattern_source(pattern)
-  local names, inputs, fields = {}, {}, {}
-  for name in pairs(pattern.params) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local inputs, fields = {}, {}
+  for i, name in ipairs(keys.sorted(pattern.params)) do
     inputs[i] = ("INPUT %s = null\n"):format(name)
     fields[i] = ("%s: %s"):format(name, name)
   end

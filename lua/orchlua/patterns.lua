@@ -5,6 +5,7 @@
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local keys = require "orchlua.keys"
 local lfs = require "lfs"
 local nearest = require "orchlua.nearest"
 
@@ -30,15 +31,6 @@ function M.look_in(path) search_path = path end
 
 -- Declarations ------------------------------------------------------------------------
 
-local function sorted(map)
-  local list = {}
-  for key in pairs(map) do
-    if type(key) == "string" then list[#list + 1] = key end
-  end
-  table.sort(list)
-  return list
-end
-
 --- A parameter's declaration in one form.
 ---@return { kind: string, default: any, optional: boolean, description: string? }
 function M.declared(spec)
@@ -61,7 +53,7 @@ end
 
 -- What is wrong with what a pattern says of its parameters.
 local function wrong_declaration(params, pattern)
-  for _, name in ipairs(sorted(params)) do
+  for _, name in ipairs(keys.names(params)) do
     local of = unknown_kind(M.declared(params[name]).kind)
     if of then
       return errors.new("pattern", ("the pattern `%s` declares its parameter `%s` as `%s`, which is no kind of value"):format(pattern, name, of),
@@ -96,7 +88,7 @@ end
 ---@param configured? table<string, string|table>   of the configuration
 ---@return string[] names   sorted
 function M.names(configured)
-  local set, names = {}, {}
+  local set = {}
   for name in pairs(configured or {}) do set[name] = true end
   for _, loaders in ipairs { package.loaded, package.preload } do
     for module in pairs(loaders) do
@@ -112,9 +104,7 @@ function M.names(configured)
       end
     end
   end
-  for name in pairs(set) do names[#names + 1] = name end
-  table.sort(names)
-  return names
+  return keys.sorted(set)
 end
 
 -- Libraries that were loaded from files, by these.
@@ -246,14 +236,14 @@ function M.check(pattern, given)
   if type(given) ~= "table" or value.kind(given) == "array" and #given > 0 then
     refuse(pattern, ("it takes an object of parameters, and got %s"):format(shown(given)))
   end
-  for _, name in ipairs(sorted(given)) do
+  for _, name in ipairs(keys.names(given)) do
     if not pattern.params[name] and not OF_THE_EVENT[name] then
-      local known = sorted(pattern.params)
+      local known = keys.names(pattern.params)
       refuse(pattern, ("it has no parameter `%s`"):format(name), nearest.hint(name, known) or "it takes " .. table.concat(known, ", "))
     end
   end
   local params = {}
-  for _, name in ipairs(sorted(pattern.params)) do params[name] = checked(pattern, name, given[name]) end
+  for _, name in ipairs(keys.names(pattern.params)) do params[name] = checked(pattern, name, given[name]) end
   return params
 end
 

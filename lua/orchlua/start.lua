@@ -3,6 +3,7 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local keys = require "orchlua.keys"
 local lfs = require "lfs"
 local nearest = require "orchlua.nearest"
 local operators = require "orchlua.run.operators"
@@ -14,14 +15,11 @@ local M = {}
 -- Options of `Runtime:start`, and the type of what has one; others are judged by what they say.
 local OPTIONS = { input = "table", run_id = "any", folder = "string", front = "table", fronts = "table", path = "any", parent = "string", depth = "number",
   budget = "any" }
-local option_names = {}
-for name in pairs(OPTIONS) do option_names[#option_names + 1] = name end
-table.sort(option_names)
 
 local function wrong_option(name, given)
   local wanted = OPTIONS[name]
   if not wanted then
-    local hint = nearest.hint(name, option_names)
+    local hint = nearest.hint(name, keys.sorted(OPTIONS))
     return ("rt:start has no option `%s`%s"):format(name, hint and "; " .. hint or "")
   end
   if wanted ~= "any" and type(given) ~= wanted then return ("rt:start takes a %s as `%s`, and got a %s"):format(wanted, name, type(given)) end
@@ -58,12 +56,7 @@ end
 function M.inputs(program, given)
   local inputs, declared = value.object {}, {}
   for _, input in ipairs(program.inputs) do declared[input.name] = input end
-  local names = {}
-  for name in pairs(given or {}) do
-    if type(name) == "string" then names[#names + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(keys.names(given or {})) do
     if not declared[name] then return nil, undeclared(program, name) end
     local converted, message = value.from_lua(given[name])
     if converted == nil then return nil, errors.new("input", ("input `%s` is no value: %s"):format(name, message)) end

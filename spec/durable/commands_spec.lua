@@ -356,7 +356,7 @@ describe("with a store, orchlua", function()
       ["runs --older-than 5"] = "--older-than goes with --prune only",
       ["runs --prune --older-than=-1"] = "expected a number of days from 0, and got `-1`",
       ["resume kept --wait"] = "--wait goes with --all only",
-      ["resume kept --all"] = "--all does not go with RUN: resume takes a RUN, or --all",
+      ["resume kept --all"] = "resume takes a RUN, or --all",
       ["resume --all --program p.dsl"] = "--all does not go with --program: a corrected program takes over one run",
       ["resume --all --wait --until-parked"] = "--wait does not go with --until-parked: it stays when all that is left is waiting",
     } do

@@ -8,6 +8,8 @@ local errors = require "orchlua.error"
 local nearest = require "orchlua.nearest"
 local rate = require "orchlua.agents.rate"
 
+local keys = require "orchlua.keys"
+
 local M = {}
 
 -- So many ids are remembered; programs choose them, so there is a bound.
@@ -106,13 +108,6 @@ function M.new(checked, loop)
   }, Agents)
 end
 
-local function names_of(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 local function remember(self, agent_id, agent)
   if self.count == REMEMBERED then self.found, self.count = {}, 0 end
   self.found[agent_id], self.count = agent, self.count + 1
@@ -127,7 +122,7 @@ function Agents:find(agent_id)
   if agent then return agent end
   agent = config.match(self.agents, agent_id)
   if agent then return remember(self, agent_id, agent) end
-  local hint = nearest.hint(agent_id, names_of(self.agents))
+  local hint = nearest.hint(agent_id, keys.sorted(self.agents))
   if not next(self.agents) then hint = "the configuration has no agents" end
   return nil, errors.new("agent", ("no agent `%s` in the configuration"):format(agent_id),
     { agent_id = agent_id, hint = hint, retryable = false })

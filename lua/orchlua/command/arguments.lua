@@ -193,7 +193,7 @@ local COMMANDS = {
   { "patterns", "List the pattern libraries, or show one with its parameters.", patterns_options },
 }
 
--- What goes with what: where the first stands, the second must (`needs`), or must not (`without`).
+-- What goes with what: where the first stands, the second must (`needs`), or must not (`without`), or just one of both must (`either`).
 local TOGETHER = {
   runs = {
     { "--older-than", needs = "--prune" },
@@ -201,7 +201,7 @@ local TOGETHER = {
     { "--prune", without = "--limit", why = "it deletes whatever ended long ago" },
   },
   resume = {
-    { "--all", without = "RUN", why = "resume takes a RUN, or --all" },
+    { "RUN", either = "--all", why = "resume takes a RUN, or --all" },
     { "--wait", needs = "--all" },
     { "--all", without = "--program", why = "a corrected program takes over one run" },
     { "--wait", without = "--until-parked", why = "it stays when all that is left is waiting" },
@@ -213,10 +213,10 @@ local function misfit(options)
   local function given(name) return options[name:lower():gsub("^%-%-", ""):gsub("%-", "_")] end
   for _, rule in ipairs(TOGETHER[options.command] or {}) do
     local name, needs, without = rule[1], rule.needs, rule.without
+    if rule.either and not given(name) == not given(rule.either) then return rule.why end
     if given(name) and needs and not given(needs) then return ("%s goes with %s only"):format(name, needs) end
     if given(name) and without and given(without) then return ("%s does not go with %s: %s"):format(name, without, rule.why) end
   end
-  if options.command == "resume" and not options.run and not options.all then return "resume takes a RUN, or --all" end
 end
 
 -- A parser of one command, which is made in no time, or of all.

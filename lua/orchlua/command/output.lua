@@ -4,6 +4,7 @@
 local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local failure = require "orchlua.run.failure"
+local keys = require "orchlua.keys"
 local spending = require "orchlua.command.spending"
 local stdout = require "orchlua.command.stdout"
 local terminal = require "orchlua.command.terminal"
@@ -110,16 +111,14 @@ local first_fields = { "seq", "time", "type" }
 ---@param record table
 ---@return string
 function M.line(record)
-  local line, names = value.object {}, {}
+  local line = value.object {}
   for _, name in ipairs(first_fields) do
     if record[name] ~= nil then line[#line + 1], line[name] = name, record[name] end
   end
-  for name in pairs(record) do
-    if line[name] == nil and name ~= "again" then names[#names + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    line[#line + 1], line[name] = name, name == "usage" and spending.value(record.usage) or record[name]
+  for _, name in ipairs(keys.sorted(record)) do
+    if line[name] == nil and name ~= "again" then
+      line[#line + 1], line[name] = name, name == "usage" and spending.value(record.usage) or record[name]
+    end
   end
   return encoded_fields(line)
 end

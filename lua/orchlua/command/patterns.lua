@@ -3,6 +3,7 @@
 local config = require "orchlua.config"
 local core = require "orchlua.core"
 local drive = require "orchlua.command.drive"
+local keys = require "orchlua.keys"
 local output = require "orchlua.command.output"
 local patterns = require "orchlua.patterns"
 local stdout = require "orchlua.command.stdout"
@@ -13,11 +14,8 @@ local json, value = core.json, core.value
 local M = {}
 
 local function parameters(pattern)
-  local names = {}
-  for name in pairs(pattern.params) do names[#names + 1] = name end
-  table.sort(names)
   local required, others = {}, {}
-  for _, name in ipairs(names) do
+  for _, name in ipairs(keys.sorted(pattern.params)) do
     local declared = patterns.declared(pattern.params[name])
     declared.name, declared.required = name, declared.default == nil and not declared.optional
     local list = declared.required and required or others

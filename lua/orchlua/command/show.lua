@@ -5,6 +5,7 @@ local budget = require "orchlua.run.budget"
 local core = require "orchlua.core"
 local diagnostics = require "orchlua.command.diagnostics"
 local drive = require "orchlua.command.drive"
+local keys = require "orchlua.keys"
 local look = require "orchlua.command.look"
 local output = require "orchlua.command.output"
 local in_flight = require "orchlua.run.in_flight"
@@ -20,11 +21,8 @@ local M = {}
 local VALUE_WIDTH = 60
 
 local function sorted(map)
-  local list = {}
-  for key in pairs(map) do list[#list + 1] = key end
-  table.sort(list)
   local result = {}
-  for i, key in ipairs(list) do result[i] = map[key] end
+  for i, key in ipairs(keys.sorted(map)) do result[i] = map[key] end
   return result
 end
 

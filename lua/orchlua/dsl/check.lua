@@ -5,6 +5,7 @@
 
 local built_in = require "orchlua.built_in"
 local element = require "orchlua.dsl.element"
+local keys = require "orchlua.keys"
 local nearest = require "orchlua.nearest"
 local scope = require "orchlua.dsl.scope"
 local walk = require "orchlua.dsl.walk"
@@ -104,12 +105,7 @@ end
 
 -- A hint, for where it is shown, of the function or method that was meant.
 local function nearest_function(name, functions)
-  return function()
-    local names = {}
-    for known in pairs(functions) do names[#names + 1] = known end
-    table.sort(names)
-    return nearest.hint(name, names)
-  end
+  return function() return nearest.hint(name, keys.sorted(functions)) end
 end
 
 function expression.Call(self, node, where)
@@ -285,9 +281,9 @@ local function bare_agents(node, where)
   end
 end
 
-local function option_agents(options, keys, where)
+local function option_agents(options, fields, where)
   for _, entry in ipairs(options and options.tag == "Object" and options.entries or {}) do
-    if keys[entry.key] then bare_agents(entry.value, where) end
+    if fields[entry.key] then bare_agents(entry.value, where) end
   end
 end
 

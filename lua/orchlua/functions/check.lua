@@ -2,6 +2,7 @@
 -- truth, and the texts and comparisons of values, with faults as error objects:
 -- whatever leaves a function of the language is one of those.
 
+local built_in = require "orchlua.built_in"
 local core = require "orchlua.core"
 local cost = require "orchlua.functions.cost"
 local errors = require "orchlua.error"
@@ -172,6 +173,16 @@ function M.shown(v)
   if json.longer(v, LARGE) then return "a large " .. kind(v) end
   local text = json.encode(v) or "a value inside itself"
   return #text > 80 and value.utf8(text:sub(1, 77)) .. "…" or text
+end
+
+--- Raises an error of type `type` for a field that the data of a statement or an event does not have.
+---@param name string   the statement's keyword, or the event
+---@param data table    an object
+function M.fields(name, data)
+  for _, field in ipairs(data) do
+    local message, hint = built_in.unknown_field(name, field)
+    if message then errors.raise("type", message, { hint = hint }) end
+  end
 end
 
 return M

@@ -5,6 +5,7 @@
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local keys = require "orchlua.keys"
 local nearest = require "orchlua.nearest"
 local own = require("orchlua.run.own").own
 
@@ -250,10 +251,7 @@ end
 
 -- What the questions took that an agent asks others inside its call, and nobody has told about.
 local function close_asks(run, request)
-  local numbers = {}
-  for number in pairs(request.asks or {}) do numbers[#numbers + 1] = number end
-  table.sort(numbers)
-  for _, number in ipairs(numbers) do M.asked(run, request, number, nil) end
+  for _, number in ipairs(keys.sorted(request.asks or {})) do M.asked(run, request, number, nil) end
 end
 
 --- A request's try has ended.
@@ -353,10 +351,8 @@ end
 --- What a run has spent, as a value of the language.
 ---@param run orchlua.Run
 function M.of_run(run)
-  local usage, agents, names = run.usage, value.object {}, {}
-  for name in pairs(usage.agents or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do agents[i], agents[name] = name, M.to_value(usage.agents[name]) end
+  local usage, agents = run.usage, value.object {}
+  for i, name in ipairs(keys.sorted(usage.agents or {})) do agents[i], agents[name] = name, M.to_value(usage.agents[name]) end
   local input, output = usage.input or 0, usage.output or 0
   return value.object {
     "requests", "calls", "tokens", "input", "output", "cost", "agents", requests = usage.requests, calls = usage.calls,

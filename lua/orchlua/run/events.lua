@@ -79,12 +79,7 @@ local function object(data, name)
 end
 
 -- An object that has the event's fields, and no others.
-local function fields_only(data, name)
-  for _, field in ipairs(object(data, name)) do
-    local message, hint = built_in.unknown_field(name, field)
-    if message then errors.raise("type", message, { hint = hint }) end
-  end
-end
+local function fields_only(data, name) check.fields(name, object(data, name)) end
 
 local function text_field(data, field, name)
   local text = data[field]

@@ -6,6 +6,7 @@
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local keys = require "orchlua.keys"
 
 local article, kind = check.a, core.value.kind
 
@@ -182,10 +183,7 @@ function M.to_value(err)
     end
   end
   for _, key in ipairs { "line", "agent_id", "attempts", "status" } do set(key, err[key]) end
-  local extra = {}
-  for key in pairs(err.fields or {}) do extra[#extra + 1] = key end
-  table.sort(extra)
-  for _, key in ipairs(extra) do set(key, err.fields[key]) end
+  for _, key in ipairs(keys.sorted(err.fields or {})) do set(key, err.fields[key]) end
   return result
 end
 

@@ -7,6 +7,7 @@
 
 local core = require "orchlua.core"
 local errors = require "orchlua.error"
+local keys = require "orchlua.keys"
 local mailbox = require "orchlua.run.mailbox"
 local own = require("orchlua.run.own").own
 local patterns = require "orchlua.patterns"
@@ -106,12 +107,7 @@ end
 local function asking(agent, prompt, options)
   if type(agent) ~= "string" or agent == "" then errors.raise("type", ("an agent's name is a string, and got %s"):format(tostring(agent))) end
   local data = value.object { "agent_id", "prompt", agent_id = agent, prompt = prompt == nil and null or converted(prompt, "the prompt") }
-  local names = {}
-  for name in pairs(options or {}) do
-    if type(name) == "string" then names[#names + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(keys.names(options or {})) do
     if data[name] == nil then data[#data + 1] = name end
     data[name] = converted(options[name], name)
   end
@@ -262,14 +258,14 @@ local function close(player, strand)
   if co and coroutine.status(co) ~= "normal" and coroutine.status(co) ~= "running" then coroutine.close(co) end
 end
 
--- Resumes a strand; gives whether it went well, then what it yields or returned.
+local function closed_unless(player, strand, ok, ...)
+  if not ok then close(player, strand) end
+  return ok, ...
+end
+
+-- Resumes a strand; gives whether it went well, then what it yields or returned. One that raises is closed.
 local function resume(player, strand, told)
-  local co = coroutine_of(player, strand)
-  local function through(ok, ...)
-    if not ok then close(player, strand) end
-    return ok, ...
-  end
-  return through(coroutine.resume(co, told))
+  return closed_unless(player, strand, coroutine.resume(coroutine_of(player, strand), told))
 end
 
 local function kept(told)
@@ -389,10 +385,7 @@ end
 --- Brings the pattern calls of a run that was restored from a snapshot back to where they stood.
 ---@return orchlua.Error? err
 function M.restore(run)
-  local numbers = {}
-  for number in pairs(run.flows) do numbers[#numbers + 1] = number end
-  table.sort(numbers)
-  for _, number in ipairs(numbers) do
+  for _, number in ipairs(keys.sorted(run.flows)) do
     local record = run.flows[number]
     local pattern, err = patterns.find(record.pattern, run.patterns)
     if not pattern then return err end

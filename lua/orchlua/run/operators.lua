@@ -2,7 +2,6 @@
 -- that does not wait, for the cases its inline guards do not settle. Errors
 -- raised here carry no place; `failure` adds it from the site.
 
-local built_in = require "orchlua.built_in"
 local check = require "orchlua.functions.check"
 local core = require "orchlua.core"
 local cost = require "orchlua.functions.cost"
@@ -277,19 +276,11 @@ function M.track(run, site, data) return run:track(site, data) end
 function M.budget(run, site, limits) return run:budget(site, limits) end
 function M.phase(run, text) return run:phase(text) end
 
--- Raises an error for a field that a statement does not have.
-local function fields_only(keyword, data)
-  for _, field in ipairs(data) do
-    local problem, hint = built_in.unknown_field(keyword, field)
-    if problem then errors.raise("type", problem, { hint = hint }) end
-  end
-end
-
 function M.persist(run, site, entity_kind, data)
   if kind(data) ~= "object" or data.key == nil or data.key == null then
     errors.raise("type", "PERSIST takes {key: …, data: …}")
   end
-  fields_only("PERSIST", data)
+  check.fields("PERSIST", data)
   if data.data ~= nil and data.data ~= null and kind(data.data) ~= "object" then errors.raise("type", "`data` of PERSIST is an object") end
   run:emit(site, "state:entity:replace", value.object {
     "type", "id", "properties", type = value.text(entity_kind), id = value.text(data.key), properties = data.data or null,
@@ -319,7 +310,7 @@ end
 --- The mode, agents and time-out of `AWAIT {from: …, timeout: …} AS x`.
 function M.await_options(options)
   if kind(options) ~= "object" then wrong(options) end
-  fields_only("AWAIT", options)
+  check.fields("AWAIT", options)
   local from, timeout = options.from, options.timeout
   if from == null then from = nil end
   if timeout == null then timeout = nil end

@@ -7,6 +7,7 @@ local budget = require "orchlua.run.budget"
 local errors = require "orchlua.error"
 local events = require "orchlua.run.events"
 local own = require("orchlua.run.own").own
+local keys = require "orchlua.keys"
 local parallel = require "orchlua.run.parallel"
 local in_flight = require "orchlua.run.in_flight"
 
@@ -95,10 +96,8 @@ end
 
 --- Sets the clock for every wait, as after a start of the process.
 function M.arm(run)
-  local numbers, now = {}, run.clock:now()
-  for number in pairs(run.timers) do numbers[#numbers + 1] = number end
-  table.sort(numbers)
-  for _, number in ipairs(numbers) do
+  local now = run.clock:now()
+  for _, number in ipairs(keys.sorted(run.timers)) do
     local wait = run.timers[number].wait
     run:arm(wait, math.max(0, wait.at - now))
   end

@@ -3,6 +3,7 @@
 -- missing, null, or of another kind than its page says.
 
 local core = require "orchlua.core"
+local keys = require "orchlua.keys"
 
 local value = core.value
 local Array, Object, null = value.Array, value.Object, value.null
@@ -30,10 +31,7 @@ end
 ---@param fields table<string, any>
 function M.add(object, fields)
   if not next(fields) then return object end
-  local names = {}
-  for name in pairs(fields) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do M.set(object, name, fields[name]) end
+  for _, name in ipairs(keys.sorted(fields)) do M.set(object, name, fields[name]) end
   return object
 end
 
